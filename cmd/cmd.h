@@ -1,0 +1,41 @@
+/* cmd.h: a subcommand = one file with one struct cmd, and a row in the table of main.c. Options, help, completion and the check
+ * against the man pages all come from these tables: a row is the only place where an option exists. */
+#ifndef ALLOCTOP_CMD_H
+#define ALLOCTOP_CMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+enum option_type {
+	OPTION_FLAG,            /* int, set to 1 */
+	OPTION_STRING,          /* const char * */
+	OPTION_COUNT,           /* unsigned, plain number */
+	OPTION_BYTES,           /* uint64_t, with K M G suffix (powers of 1024) */
+	OPTION_SECONDS,         /* double, with ms s m h suffix, plain number: seconds */
+};
+
+struct option_row {
+	char letter;            /* 0: none */
+	const char *name;       /* long name, without dashes */
+	enum option_type type;
+	size_t offset;          /* of the value in the command's option struct */
+	const char *argument;   /* name shown in help; NULL for a flag */
+	const char *help;       /* one line */
+	const char *(*choice)(size_t i);        /* the words it may be, for completion and check; NULL: anything */
+};
+
+struct cmd {
+	const char *name;       /* the verb */
+	const char *summary;    /* one line */
+	const char *arguments;  /* "PID", "[options] -- CMD [ARG…]" */
+	const struct option_row *options;       /* ends with a row whose name is NULL; NULL: none */
+	size_t options_size;    /* of the option struct, zeroed before parsing */
+	/* Operands are argv[0..argc). Returns the exit status; a failure is in *e, which main prints. */
+	int (*run)(void *options, int argc, char **argv, struct err *e);
+};
+
+extern const struct cmd *const cmds[];  /* ends with NULL */
+
+#endif
