@@ -139,7 +139,7 @@ struct wire_live {
 	uint64_t weight;                /* bytes it stands for: size / (1 - exp(-size / rate)); objects = weight / size, 1 at size 0 */
 	uint64_t birth;                 /* ticks */
 	uint32_t site;
-	uint32_t thread;
+	uint32_t thread;                /* wire_thread_id of the thread that allocated it */
 	uint32_t epoch;
 	uint32_t seq;                   /* odd: being written */
 };
@@ -151,8 +151,16 @@ struct wire_thread {
 	uint64_t start;                 /* ticks */
 	uint64_t allocs, alloc_bytes, frees;  /* calls, requested bytes, calls */
 	uint64_t samples;
-	char name[16];
+	char name[16];                  /* when it was first seen; "" if unknown */
+	uint32_t serial;                /* which user of this slot: slots are used again */
+	uint32_t reserved;
 };
+
+/* A thread in a live record: slot in the low 12 bits, the slot's serial (20 bits) above. Another serial than the slot's now
+   means that the thread has ended: treat it as thread 0. */
+static inline uint32_t wire_thread_id(uint32_t slot, uint32_t serial) { return slot | serial << 12; }
+static inline uint32_t wire_thread_slot(uint32_t id) { return id & 4095; }
+static inline uint32_t wire_thread_serial(uint32_t id) { return id >> 12; }
 
 /* Totals by size class (wire_class_of the requested size), estimated from the samples. */
 struct wire_class {
@@ -193,7 +201,7 @@ _Static_assert(sizeof(struct wire_header) == 8 + 8 + 8 + 16 + 8 + 32 + 16 + 128 
 _Static_assert(sizeof(struct wire_module) == 32 + 40 + 4 + WIRE_PATH + 4, "wire_module");
 _Static_assert(sizeof(struct wire_site) == 24 + 72 + 4 * WIRE_LIFETIMES, "wire_site");
 _Static_assert(sizeof(struct wire_live) == 48, "wire_live");
-_Static_assert(sizeof(struct wire_thread) == 64, "wire_thread");
+_Static_assert(sizeof(struct wire_thread) == 72, "wire_thread");
 _Static_assert(sizeof(struct wire_class) == 40, "wire_class");
 _Static_assert(sizeof(struct wire_exact) == 40, "wire_exact");
 _Static_assert(sizeof(struct wire_anchor) == 40, "wire_anchor");
