@@ -1,27 +1,31 @@
-# alloctop: `make` builds, `make check` proves, `make demo` shows, `make bench` measures. Adding a source file never edits this.
-# V=1 shows the commands.
+# alloctop: `make` builds, `make check` proves, `make demo` shows, `make bench` measures, `make fuzz` attacks, `make install`.
+# Adding a source file or a test never edits this. V=1 shows the commands.
 
 CC ?= gcc
+CXX ?= g++
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD := build
 Q := $(if $(V),,@)
 
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
-PKGS := libelf libdw ncursesw libpfm zlib libprotobuf-c jansson
-STD := -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)
+WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wvla
+WARN_C := $(WARN) -Wstrict-prototypes -Wmissing-prototypes
+INC := -D_GNU_SOURCE -I. -I$(BUILD)
+STD := -std=gnu11 $(INC)
+
+# of the files that end in a processor's name only ours
+ARCH := $(shell uname -m)
+ours = $(filter-out %_x86_64.c %_aarch64.c,$(1)) $(filter %_$(ARCH).c,$(1))
 
 # the command: everything under cmd, tui and inspect
-CMD_SRC := $(wildcard cmd/*.c tui/*.c inspect/*/*.c)
+CMD_SRC := $(call ours,$(wildcard cmd/*.c tui/*.c inspect/*/*.c))
 CMD_OBJ := $(CMD_SRC:%.c=$(BUILD)/%.o) $(BUILD)/inspect/format/profile.pb-c.o
 LIB_OBJ := $(filter-out $(BUILD)/cmd/%,$(CMD_OBJ))
 CMD_LIBS = $(shell pkg-config --libs libelf libdw zlib libprotobuf-c jansson) -lncursesw -ltinfo -liberty -lm -lpthread
 
 # the agent: freestanding, one file for every libc
-ARCH := $(shell uname -m)
-AGENT_SRC := $(filter-out agent/%_x86_64.c agent/%_aarch64.c,$(wildcard agent/*.c)) $(wildcard agent/*_$(ARCH).c)
-AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/%.o)
+AGENT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(call ours,$(wildcard agent/*.c)))
 AGENT_CFLAGS := -std=gnu11 -ffreestanding -fno-builtin -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	-fno-plt -fcf-protection=none -fasynchronous-unwind-tables -fomit-frame-pointer -U_FORTIFY_SOURCE -I.
 AGENT_LDFLAGS := -shared -nostdlib -Wl,-z,nodelete,-z,now,-z,relro,-z,noexecstack -Wl,--hash-style=both -Wl,--build-id \
@@ -40,12 +44,12 @@ $(BUILD)/liballoctop.so: $(AGENT_OBJ) agent/exports.map
 $(BUILD)/agent/%.o: agent/%.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	$(Q)$(CC) $(CFLAGS) $(WARN) $(AGENT_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(WARN_C) $(AGENT_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	$(Q)$(CC) $(CFLAGS) $(WARN) $(STD) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(WARN_C) $(STD) -MMD -MP -c -o $@ $<
 
 # pprof's message format, through protobuf-c
 $(BUILD)/inspect/format/profile.pb-c.c: inspect/format/profile.proto
@@ -55,23 +59,70 @@ $(BUILD)/inspect/format/profile.pb-c.o: $(BUILD)/inspect/format/profile.pb-c.c
 	$(Q)$(CC) $(CFLAGS) $(STD) -MMD -MP -c -o $@ $<
 $(BUILD)/inspect/format/pprof.o $(BUILD)/inspect/format/pprof_read.o: $(BUILD)/inspect/format/profile.pb-c.c
 
+# What a test says of itself, in lines such as "/* LINK: inspect agent/unwind.c */" (default: inspect, which stands for all of
+# inspect/), "/* CFLAGS: -O1 */", "/* LDLIBS: $(pkg-config --libs libunwind) */", "/* SUBJECT: no-musl */".
+say = $(shell sed -n 's,^/\* $(1): *\(.*[^ ]\) *\*/.*,\1,p' $(2))
+objects = $(foreach l,$(or $(call say,LINK,$(1)),inspect),$(if $(filter inspect,$l),$(LIB_OBJ),$(patsubst %.c,$(BUILD)/%.o,$(l:$(BUILD)/%=%))))
+
+UNIT := $(basename $(wildcard tests/unit/*.c tests/unit/*.cc))
+SUBJECT := $(basename $(wildcard tests/subject/*.c tests/subject/*.cc))
+MUSL = $(filter-out $(basename $(shell grep -ls '^/\* SUBJECT:.*no-musl' tests/subject/*.c)),$(basename $(wildcard tests/subject/*.c)))
+FUZZ := $(basename $(wildcard tests/fuzz/*.c))
+SANITIZE := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+
+unit: $(UNIT:%=$(BUILD)/%)
+subject: $(SUBJECT:%=$(BUILD)/%) $(MUSL:%=$(BUILD)/%.musl)
+harness: $(FUZZ:%=$(BUILD)/%)
+
+.SECONDEXPANSION:
+$(BUILD)/tests/unit/%: tests/unit/%.c $$(call objects,tests/unit/$$*.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN_C) $(STD) $(call say,CFLAGS,$<) -MMD -MP -o $@ $< $(call objects,$<) $(call say,LDLIBS,$<) $(CMD_LIBS)
+$(BUILD)/tests/unit/%: tests/unit/%.cc $$(call objects,tests/unit/$$*.cc)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CFLAGS) $(WARN) $(INC) $(call say,CFLAGS,$<) -MMD -MP -o $@ $< $(call objects,$<) $(call say,LDLIBS,$<) $(CMD_LIBS)
+$(BUILD)/tests/subject/%: tests/subject/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) $(STD) $(call say,CFLAGS,$<) -o $@ $< $(call say,LDLIBS,$<) -lpthread
+$(BUILD)/tests/subject/%: tests/subject/%.cc
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CFLAGS) $(WARN) $(INC) $(call say,CFLAGS,$<) -o $@ $< $(call say,LDLIBS,$<) -lpthread
+$(BUILD)/tests/subject/%.musl: tests/subject/%.c
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(CFLAGS) $(WARN) $(STD) $(call say,CFLAGS,$<) -o $@ $< $(call say,LDLIBS,$<) -lpthread
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $$(call say,LINK,tests/fuzz/$$*.c) $(wildcard agent/*.h inspect/*/*.h tests/*.h)
+	@mkdir -p $(@D)
+	$(Q)clang -O1 -g $(SANITIZE) $(STD) $(call say,CFLAGS,$<) -o $@ $(filter %.c,$^) $(call say,LDLIBS,$<)
+$(BUILD)/tests/guard: tests/guard.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN_C) $(STD) -o $@ $<
+
 deps:
-	$(Q)tests/deps
-
-check: tests/run
+	$(Q)tests/deps check
+check:
 	$(Q)tests/run
-
 demo:
 	$(Q)tests/demo
-
 bench: all
 	$(Q)tests/bench/run
-
 fuzz:
 	$(Q)tests/fuzz/run
+
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS = $(SHARE)/bash-completion/completions/alloctop $(SHARE)/zsh/site-functions/_alloctop $(SHARE)/fish/vendor_completions.d/alloctop.fish
+install: all
+	install -D -m 755 $(BUILD)/alloctop $(DESTDIR)$(PREFIX)/bin/alloctop
+	install -D -m 644 $(BUILD)/liballoctop.so $(DESTDIR)$(PREFIX)/lib/alloctop/liballoctop.so
+	set -e; for m in man/*.[1-8]; do install -D -m 644 $$m $(MANDIR)/man$${m##*.}/$${m##*/}; done
+	set -e; set -- bash zsh fish; for f in $(COMPLETIONS); do mkdir -p $${f%/*}; $(BUILD)/alloctop completion $$1 >$$f; shift; done
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/alloctop $(DESTDIR)$(PREFIX)/lib/alloctop/liballoctop.so $(COMPLETIONS)
+	for m in man/*.[1-8]; do rm -f $(MANDIR)/man$${m##*.}/$${m##*/}; done
+	-rmdir $(DESTDIR)$(PREFIX)/lib/alloctop
 
 clean:
 	rm -rf $(BUILD)
 
--include $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d)
-.PHONY: all deps check demo bench fuzz install uninstall clean
+-include $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT:%=$(BUILD)/%.d)
+.PHONY: all unit subject harness deps check demo bench fuzz install uninstall clean
