@@ -55,11 +55,16 @@ const char *profile_string(struct profile *p, const char *s);
 uint32_t profile_mapping(struct profile *p, uint64_t start, uint64_t end, uint64_t offset, const char *path, const char *build_id);
 uint32_t profile_function(struct profile *p, const char *name, const char *linkage, const char *file, unsigned start_line);
 uint32_t profile_location(struct profile *p, uint64_t addr, uint32_t mapping);
+/* A location of its own, equal to no other: for what has no address ("[truncated]"), and for files that number theirs. */
+uint32_t profile_location_new(struct profile *p, uint64_t addr, uint32_t mapping);
 /* Lines of a location, innermost first; copied. */
 void profile_lines(struct profile *p, uint32_t location, const struct profile_line *line, uint32_t n);
 /* Adds to the sample with the same stack and labels, or makes it. Returns it; valid until the next call. */
 struct profile_sample *profile_add(struct profile *p, const uint32_t *loc, uint32_t nlocs,
                                    const struct profile_label *label, uint32_t nlabels, const double *value, const double *variance);
+
+/* One line of words that goes with the profile into every format that has room for it. */
+void profile_comment(struct profile *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 enum profile_kind { PROFILE_HEAP, PROFILE_ALLOCS };             /* default type inuse_space, or alloc_space */
 enum profile_label_flag { PROFILE_LABEL_THREAD = 1, PROFILE_LABEL_SIZE = 2 };
@@ -71,7 +76,8 @@ struct profile *profile_of_snapshot(const struct snapshot *s, enum profile_kind 
 void profile_symbolise(struct profile *p, struct symbolizer *s);
 
 /* a - b, as a new profile with a's head. Stacks are matched by what they name (functions and lines where symbolised, else build
-   ID and offset), not by address, so the two may come from different runs. -1 when the types differ. */
+   ID and offset), not by address, so the two may come from different runs. What is equal in both is left out. Variances are added,
+   which overstates the error of what both have seen. -1 when the types differ. */
 int profile_subtract(const struct profile *a, const struct profile *b, struct profile **out, struct err *e);
 
 /* One function (or unsymbolised address) over all samples. */
@@ -81,7 +87,10 @@ struct profile_flat { const char *name, *file; unsigned line; double self, cumul
 struct profile_flat *profile_flatten(const struct profile *p, unsigned type, size_t *n);
 /* Name of line `i` of a location: the function, or "base+0xoffset" for unsymbolised code, or "0xaddr". */
 const char *profile_name(const struct profile *p, const struct profile_location *l, uint32_t i, char *buf, size_t n);
-/* Sum of one type over all samples. */
+/* Sum of one type over all samples, and of its variance. */
 double profile_total(const struct profile *p, unsigned type);
+double profile_variance(const struct profile *p, unsigned type);
+/* The type that a program means by `wanted`: an index, or -1 for the default. Always < ntypes. */
+unsigned profile_type_index(const struct profile *p, int wanted);
 
 #endif
