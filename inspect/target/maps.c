@@ -21,8 +21,7 @@ static int number(const char **s, int base, char end, uint64_t *out)
 	const char *p = *s, *d;
 	uint64_t v = 0;
 	for (; *p && (d = memchr(digits, *p, (size_t)base)); p++) {
-		if (v > (UINT64_MAX - 15) / (unsigned)base) return -1;
-		v = v * (unsigned)base + (uint64_t)(d - digits);
+		if (__builtin_mul_overflow(v, (uint64_t)base, &v) || __builtin_add_overflow(v, (uint64_t)(d - digits), &v)) return -1;
 	}
 	if (p == *s || (end && *p != end)) return -1;
 	*s = p + (end != 0);

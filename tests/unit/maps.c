@@ -1,5 +1,6 @@
 /* maps.c: the kernel's format, its oddities, hostile text, and our own address space. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -29,7 +30,9 @@ static void formats(void)
 {
 	struct maps m;
 	struct err e;
-	ok(!maps_parse(&m, text, sizeof text - 1, &e) && m.n == 7, "every line but a repeated one");
+	int r = maps_parse(&m, text, sizeof text - 1, &e);
+	ok(!r && m.n == 7, "every line but a repeated one");
+	if (r || m.n != 7) { printf("# %s\n", r ? e.text : "wrong count"); exit(1); }
 	ok(m.map[0].start == 0x55d0a0000000 && m.map[0].end == 0x55d0a0001000 && m.map[0].read && !m.map[0].write && !m.map[0].exec &&
 	   !m.map[0].shared && m.map[0].dev_major == 0xfe && m.map[0].dev_minor == 1 && m.map[0].inode == 1234 &&
 	   !strcmp(m.map[0].path, "/usr/bin/with space") && !m.map[0].deleted, "all fields of a line");
