@@ -14,6 +14,7 @@ enum option_type {
 	OPTION_COUNT,           /* unsigned, plain number */
 	OPTION_BYTES,           /* uint64_t, with K M G suffix (powers of 1024) */
 	OPTION_SECONDS,         /* double, with ms s m h suffix, plain number: seconds */
+	OPTION_WORDS,           /* const char *, words of `choice` separated by commas */
 };
 
 struct option_row {
@@ -29,13 +30,19 @@ struct option_row {
 struct cmd {
 	const char *name;       /* the verb */
 	const char *summary;    /* one line */
-	const char *arguments;  /* "PID", "[options] -- CMD [ARG…]" */
+	const char *arguments;  /* operands: "PID", "-- CMD [ARG…]"; completion goes by the words PID and CMD in it */
 	const struct option_row *options;       /* ends with a row whose name is NULL; NULL: none */
-	size_t options_size;    /* of the option struct, zeroed before parsing */
-	/* Operands are argv[0..argc). Returns the exit status; a failure is in *e, which main prints. */
+	size_t options_size;    /* of the option struct, zeroed before parsing, or copied from: */
+	const void *defaults;   /* NULL: zeros */
+	unsigned in_order;      /* options end at the first operand: what follows is another command's */
+	unsigned hidden;        /* not in the overview nor in completion */
+	/* Operands are argv[0..argc). Returns the exit status, or -1: the kind of *e is the status. Unless 0, main prints *e. */
 	int (*run)(void *options, int argc, char **argv, struct err *e);
 };
 
 extern const struct cmd *const cmds[];  /* ends with NULL */
+const struct cmd *cmd_find(const char *name);
+
+#define ALLOCTOP_VERSION "0.1"
 
 #endif

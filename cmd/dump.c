@@ -1,0 +1,239 @@
+/* dump.c: alloctop dump: from a snapshot to a profile, and the profile to a file in one of the formats. */
+#include "cmd/cmd.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/output.h"
+#include "cmd/screen.h"
+#include "cmd/source.h"
+#include "inspect/format/format.h"
+#include "inspect/model/profile.h"
+#include "inspect/model/units.h"
+#include "inspect/symbol/symbol.h"
+#include "inspect/target/err.h"
+#include "inspect/target/xalloc.h"
+
+struct dump_options {
+	const char *file, *format, *profile, *type, *segment, *diff, *labels;
+	double seconds;
+	int raw, no_inlines;
+	unsigned limit;
+};
+
+/* What was taken, for the summary. */
+struct taken {
+	struct profile *profile;
+	double live_error;
+	size_t stacks;
+	uint64_t realtime_ns;
+	char losses[512];
+	int difference;
+};
+
+static unsigned label_flags(const char *words)
+{
+	unsigned flags = 0;
+
+	if (words && strstr(words, "thread")) flags |= PROFILE_LABEL_THREAD;
+	if (words && strstr(words, "size")) flags |= PROFILE_LABEL_SIZE;
+	return flags;
+}
+
+/* One moment, symbolised unless --raw. NULL with *e. */
+static struct profile *take(struct source *src, const struct dump_options *o, struct taken *t, struct err *e)
+{
+	enum profile_kind kind = strcmp(o->profile, "allocs") ? PROFILE_HEAP : PROFILE_ALLOCS;
+	struct snapshot snap;
+	struct symbolizer *symbols;
+	struct profile *p = NULL;
+
+	if (source_snapshot(src, &snap, e)) return NULL;
+	if ((symbols = source_symbols(src, &snap, o->no_inlines, e))) {
+		p = profile_of_snapshot(&snap, kind, label_flags(o->labels), src->program);
+		if (!o->raw) profile_symbolise(p, symbols);
+		symbol_close(symbols);
+		/* of a difference the errors add up, as the moments are taken to be independent */
+		t->live_error = hypot(t->live_error, sqrt(snap.live_variance));
+		t->realtime_ns = snap.realtime_ns;
+		t->stacks = 0;
+		for (size_t i = 0; i < snap.nsites; i++) t->stacks += snap.site[i].live_samples > 0;
+		source_losses(&snap, t->losses, sizeof t->losses);
+	}
+	snapshot_free(&snap);
+	return p;
+}
+
+/* t->profile becomes t->profile - base; base is freed. */
+static int subtract(struct taken *t, struct profile *base, struct err *e)
+{
+	struct profile *difference;
+	int bad = profile_subtract(t->profile, base, &difference, e);
+
+	profile_free(base);
+	if (bad) return -1;
+	profile_free(t->profile);
+	t->profile = difference;
+	t->difference = 1;
+	return 0;
+}
+
+static int make(struct source *src, const struct dump_options *o, struct taken *t, struct err *e)
+{
+	struct profile *base = NULL;
+
+	if (o->diff && pprof_read(o->diff, &base, e)) return -1;
+	if (o->seconds > 0) {
+		if (!(base = take(src, o, t, e))) return -1;
+		screen_wait(o->seconds);
+	}
+	if (!(t->profile = take(src, o, t, e))) {
+		profile_free(base);
+		return -1;
+	}
+	if (base && subtract(t, base, e)) return -1;
+	if (o->seconds > 0) t->profile->duration_ns = (int64_t)(o->seconds * 1e9);
+	return 0;
+}
+
+/* PROGRAM.PID.YYYYmmdd-HHMMSS.heap.pb.gz, in the current directory. Malloc'ed. */
+static char *default_name(const struct source *src, const struct dump_options *o, const struct format *f, const struct taken *t)
+{
+	time_t when = (time_t)(t->realtime_ns / 1000000000);
+	struct tm tm;
+	char stamp[32];
+	int pid = src->pid ? (int)src->pid : t->profile->pid;
+
+	if (!localtime_r(&when, &tm) || !strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &tm)) strcpy(stamp, "unknown");
+	return xasprintf("%s.%d.%s.%s.%s", src->program, pid, stamp, o->profile, f->suffix);
+}
+
+static const char *type_word(size_t i)
+{
+	static const char *const word[] = { "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", NULL };
+
+	return word[i];
+}
+
+static int find_type(const struct profile *p, const char *name)
+{
+	for (unsigned i = 0; name && i < p->ntypes; i++)
+		if (!strcmp(p->type[i].name, name)) return (int)i;
+	return -1;
+}
+
+/* "redis.pb.gz: 12.3M ± 210K live in 321 stacks" and what to do with it. To stderr: data alone goes to stdout. */
+static void summarise(const char *path, const struct format *f, const struct taken *t)
+{
+	static const struct { const char *format, *how; } open[] = {
+		{ "pprof", "go tool pprof -http=: %s" },
+		{ "html", "xdg-open %s" },
+		{ "folded", "flamegraph.pl %s >flame.svg" },
+	};
+	char live[UNITS_MAX], error[UNITS_MAX];
+	int type = find_type(t->profile, "inuse_space");
+	double bytes = type < 0 ? 0 : profile_total(t->profile, (unsigned)type);
+
+	if (strcmp(path, "-")) {
+		fprintf(stderr, "%s: %s%s ± %s %s in %zu stacks\n", path, t->difference && bytes > 0 ? "+" : "", units_bytes(bytes, live),
+		        units_bytes(t->live_error, error), t->difference ? "live bytes, a difference," : "live", t->stacks);
+		for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
+			if (strcmp(f->name, open[i].format)) continue;
+			fputs("open it with: ", stderr);
+			fprintf(stderr, open[i].how, path);
+			fputc('\n', stderr);
+		}
+	}
+	if (t->losses[0]) fprintf(stderr, "alloctop: dump: not whole: %s\n", t->losses);
+}
+
+static int write_out(const struct source *src, const struct dump_options *o, const struct format *f, struct taken *t, struct err *e)
+{
+	struct format_options fo = { .type = find_type(t->profile, o->type), .limit = o->limit };
+	struct output out;
+	char *name = o->file ? xstrdup(o->file) : f->to_terminal ? xstrdup("-") : default_name(src, o, f, t);
+	int bad;
+
+	if (fo.type >= 0) t->profile->default_type = (unsigned)fo.type;
+	bad = output_open(&out, name, e);
+	if (!bad) bad = f->write(f, out.file, t->profile, &fo, e);
+	if (!bad) bad = output_commit(&out, e);
+	output_close(&out);
+	if (!bad) summarise(name, f, t);
+	free(name);
+	return bad;
+}
+
+static int run(void *options, int argc, char **argv, struct err *e)
+{
+	const struct dump_options *o = options;
+	const struct format *f = o->format ? format_find(o->format) : formats[0];
+	struct taken t = { 0 };
+	struct source src;
+	int status;
+
+	if (o->segment && argc) return err_set(e, ERR_USAGE, "dump: a process or --segment, not both: '%s'", argv[0]);
+	if (!o->segment && argc != 1)
+		return err_set(e, ERR_USAGE, "dump: %s (see: alloctop dump --help)", argc ? "one process at a time" : "which process?");
+	if (o->diff && o->seconds > 0) return err_set(e, ERR_USAGE, "dump: --diff and --seconds each name what to subtract: one of them");
+	if (o->segment && o->seconds > 0) return err_set(e, ERR_USAGE, "dump: --seconds needs a process, not a segment file");
+	if (!f) return err_set(e, ERR_USAGE, "dump: no format '%s'", o->format);
+	if (o->file && !strcmp(o->file, "-") && !f->to_terminal && isatty(STDOUT_FILENO))
+		return err_set(e, ERR_USAGE, "dump: %s is nothing for a terminal (-o FILE, or --format text)", f->name);
+
+	status = source_open(&src, argc ? argv[0] : NULL, o->segment, e);
+	if (!status) status = make(&src, o, &t, e);
+	if (!status) status = write_out(&src, o, f, &t, e);
+	profile_free(t.profile);
+	source_close(&src);
+	return status;
+}
+
+static const char *format_word(size_t i) { return formats[i] ? formats[i]->name : NULL; }
+
+static const char *profile_word(size_t i)
+{
+	static const char *const word[] = { "heap", "allocs", NULL };
+
+	return word[i];
+}
+
+static const char *label_word(size_t i)
+{
+	static const char *const word[] = { "thread", "size", NULL };
+
+	return word[i];
+}
+
+static const struct option_row options[] = {
+	{ 'o', "output", OPTION_STRING, offsetof(struct dump_options, file), "FILE", "where to; -: standard output", NULL },
+	{ 'F', "format", OPTION_STRING, offsetof(struct dump_options, format), "FORMAT", "how to write it", format_word },
+	{ 'p', "profile", OPTION_STRING, offsetof(struct dump_options, profile), "PROFILE", "live heap, or all allocations since the start", profile_word },
+	{ 't', "type", OPTION_STRING, offsetof(struct dump_options, type), "TYPE", "the value to show first", type_word },
+	{ 's', "segment", OPTION_STRING, offsetof(struct dump_options, segment), "FILE", "of a segment file, the process may be dead", NULL },
+	{ 'D', "diff", OPTION_STRING, offsetof(struct dump_options, diff), "FILE", "minus this pprof file", NULL },
+	{ 'S', "seconds", OPTION_SECONDS, offsetof(struct dump_options, seconds), "TIME", "what changes during this time", NULL },
+	{ 'r', "raw", OPTION_FLAG, offsetof(struct dump_options, raw), NULL, "addresses only, for pprof to symbolise", NULL },
+	{ 'l', "labels", OPTION_WORDS, offsetof(struct dump_options, labels), "WORDS", "label samples", label_word },
+	{ 0, "no-inlines", OPTION_FLAG, offsetof(struct dump_options, no_inlines), NULL, "leave inlined frames out", NULL },
+	{ 'n', "limit", OPTION_COUNT, offsetof(struct dump_options, limit), "N", "rows of a text table; 0: all", NULL },
+	{ 0 },
+};
+
+static const struct dump_options defaults = { .profile = "heap", .limit = 30 };
+
+const struct cmd cmd_dump = {
+	.name = "dump",
+	.summary = "Write the heap of a process as a profile",
+	.arguments = "PID|NAME",
+	.options = options,
+	.options_size = sizeof(struct dump_options),
+	.defaults = &defaults,
+	.run = run,
+};

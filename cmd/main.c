@@ -1,0 +1,118 @@
+/* main.c: the table of subcommands, and from the command line to one of them. The only place that prints an error and that
+ * decides the exit status: 0 ok, else the kind of the error (see err.h). */
+#include "cmd/cmd.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/help.h"
+#include "cmd/options.h"
+#include "cmd/pid.h"
+#include "inspect/model/plain.h"
+#include "inspect/target/err.h"
+#include "inspect/target/xalloc.h"
+
+extern const struct cmd cmd_run, cmd_list, cmd_top, cmd_dump, cmd_set, cmd_help, cmd_completion;
+
+const struct cmd *const cmds[] = {
+	&cmd_run,
+	&cmd_list,
+	&cmd_top,
+	&cmd_dump,
+	&cmd_set,
+	&cmd_help,
+	&cmd_completion,
+	NULL,
+};
+
+const struct cmd *cmd_find(const char *name)
+{
+	for (const struct cmd *const *c = cmds; *c; c++)
+		if (!strcmp((*c)->name, name)) return *c;
+	return NULL;
+}
+
+static int fail(struct err *e)
+{
+	plain_text(e->text);
+	fprintf(stderr, "alloctop: %s\n", e->text);
+	return e->kind ? (int)e->kind : ERR_FAIL;
+}
+
+/* What was printed must have arrived: a full disk behind "> file" is a failure. */
+static int flush(int status)
+{
+	int sys = errno;
+
+	if (!ferror(stdout) && !fflush(stdout)) return status;
+	if (errno) sys = errno;
+	if (sys == EPIPE) return status;
+	fprintf(stderr, "alloctop: writing the output: %s\n", strerror(sys));
+	return status ? status : ERR_FAIL;
+}
+
+static int run(const struct cmd *c, int argc, char **argv)
+{
+	struct err e = { 0 };
+	void *options = c->options_size ? xcalloc(1, c->options_size) : NULL;
+	int status, first = options_parse(c, options, argc, argv, &e);
+
+	if (first < 0) status = fail(&e);
+	else if (first == 0) help_verb(stdout, c), status = 0;
+	else if ((status = c->run(options, argc - first, argv + first, &e)) < 0) status = fail(&e);
+	else if (status) fail(&e);
+	free(options);
+	return flush(status);
+}
+
+/* `alloctop PID` and `alloctop NAME`: the screen of that process. */
+static int run_target(int argc, char **argv)
+{
+	struct err e = { 0 };
+	char **args = xcalloc((size_t)argc + 2, sizeof *args);
+	pid_t pid;
+	int status;
+
+	if (pid_resolve(argv[0], &pid, &e)) {
+		if (e.kind == ERR_GONE && !isdigit((unsigned char)*argv[0]))
+			err_set(&e, ERR_USAGE, "unknown command '%s', and no program of that name has an agent (see: alloctop --help)",
+			        argv[0]);
+		free(args);
+		return fail(&e);
+	}
+	args[0] = xstrdup("top");
+	for (int i = 0; i < argc; i++) args[i + 1] = argv[i];
+	status = run(&cmd_top, argc + 1, args);
+	free(args[0]);
+	free(args);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = { 0 };
+	char list[] = "list", *alone[] = { list, NULL };
+	const struct cmd *c;
+	const char *word = argc > 1 ? argv[1] : NULL;
+
+	setlocale(LC_CTYPE, "");
+	if (!word) return run(&cmd_list, 1, alone);
+	if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
+		help_overview(stdout);
+		return flush(0);
+	}
+	if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
+		puts("alloctop " ALLOCTOP_VERSION);
+		return flush(0);
+	}
+	if (word[0] == '-') {
+		err_set(&e, ERR_USAGE, "unknown option '%s' before a command (see: alloctop --help)", word);
+		return fail(&e);
+	}
+	c = cmd_find(word);
+	return c ? run(c, argc - 1, argv + 1) : run_target(argc - 1, argv + 1);
+}

@@ -1,0 +1,105 @@
+/* columns.c: see columns.h. */
+#include "inspect/model/columns.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inspect/model/plain.h"
+#include "inspect/model/sites.h"
+#include "inspect/model/units.h"
+
+static void live(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT])
+{
+	(void)s;
+	units_bytes(r->total.live_bytes, buf);
+}
+
+static void error(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT])
+{
+	(void)s;
+	units_bytes(sqrt(r->total.live_variance), buf);
+}
+
+static void percent(double part, double whole, char buf[COLUMNS_TEXT])
+{
+	if (whole > 0) snprintf(buf, COLUMNS_TEXT, "%.1f%%", 100 * part / whole);
+	else strcpy(buf, "-");
+}
+
+static void share(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT])
+{
+	percent(r->total.live_bytes, s->live_bytes, buf);
+}
+
+static void objects(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT])
+{
+	(void)s;
+	units_count(r->total.live_objects, buf);
+}
+
+static void rate(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT])
+{
+	(void)s;
+	if (r->bytes_per_s < 0) strcpy(buf, "-");
+	else units_bytes(r->bytes_per_s, buf);
+}
+
+static void life(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT])
+{
+	(void)s;
+	units_seconds(r->life_s, buf);
+}
+
+static void remote(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT])
+{
+	(void)s;
+	if (r->total.freed_bytes > 0) snprintf(buf, COLUMNS_TEXT, "%.0f%%", 100 * r->total.remote_bytes / r->total.freed_bytes);
+	else strcpy(buf, "-");
+}
+
+static void function(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT])
+{
+	(void)s;
+	snprintf(buf, COLUMNS_TEXT, r->caller[0] ? "%s < %s" : "%s", r->function, r->caller);
+	plain_text(buf);        /* the cut may have split a character */
+}
+
+const struct column columns[] = {
+	{ "live", "LIVE", 6, "bytes allocated here and not freed", live },
+	{ "error", "±", 6, "standard error of LIVE", error },
+	{ "share", "SHARE", 6, "of all live bytes", share },
+	{ "objects", "OBJECTS", 7, "blocks allocated here and not freed", objects },
+	{ "rate", "RATE/s", 6, "bytes allocated here per second", rate },
+	{ "life", "LIFE", 7, "median age at which blocks of this site were freed", life },
+	{ "remote", "REMOTE", 6, "of the freed bytes, those freed by another thread", remote },
+	{ "function", "FUNCTION < CALLER", 0, "who allocates, and who called it", function },
+	{ 0 },
+};
+
+static void put(char *buf, size_t n, const char *s)
+{
+	size_t len = strlen(buf);
+
+	snprintf(buf + len, n - len, "%s", s);
+}
+
+void columns_line(char *buf, size_t n, unsigned width, const struct site_row *row, const struct sites *s)
+{
+	char cell[COLUMNS_TEXT];
+	size_t at = 0;
+
+	*buf = 0;
+	for (const struct column *c = columns; c->name; c++) {
+		if (row) c->text(row, s, cell);
+		else snprintf(cell, sizeof cell, "%s", c->title);
+		size_t gap = c == columns ? 0 : c->width ? 1 : 2, w = plain_width(cell);
+		if (at + gap + c->width > width) break;
+		if (!c->width) plain_cut(cell, width - at - gap), w = plain_width(cell);
+		size_t pad = gap + (c->width > w ? c->width - w : 0);
+		for (size_t i = 0; i < pad; i++) put(buf, n, " ");
+		put(buf, n, cell);
+		at += pad + w;
+	}
+	for (size_t len = strlen(buf); len && buf[len - 1] == ' ';) buf[--len] = 0;
+}

@@ -1,0 +1,34 @@
+/* sites.h: a snapshot as rows for people: one per function that allocates and its caller, with everything known of it. The text
+ * screen and the panels show these rows through the columns of columns.h. No I/O besides what the symbolizer does. */
+#ifndef ALLOCTOP_SITES_H
+#define ALLOCTOP_SITES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "inspect/model/snapshot.h"
+
+struct symbolizer;
+
+struct site_row {
+	char *function;         /* innermost frame that is the program's own, not the allocator's, libc's or a wrapper's; owned */
+	char *caller;           /* of it; "" when it has none; owned */
+	struct snap_site total; /* sums over its call stacks; pc, depth, cut of the one with the most live bytes */
+	unsigned stacks;        /* call stacks gathered here: those that would read the same */
+	double bytes_per_s, objects_per_s;      /* allocated; -1: unknown */
+	double life_s;          /* median of those freed, -1: none or unknown */
+};
+
+struct sites {
+	struct site_row *row;   /* by live bytes, largest first */
+	size_t n;
+	double live_bytes;      /* of all rows */
+	double bytes_per_s, objects_per_s;      /* of all; -1: unknown */
+	double interval_s;      /* the rates are of this long; 0: since the agent began */
+};
+
+/* Rows of `now`. Rates: against `before`, an earlier snapshot of the same agent, `interval_s` ago; NULL: average since the agent
+   began (unknown after a reset). Both symbolised with `s`. Free with sites_free. */
+void sites_make(struct sites *out, const struct snapshot *now, const struct snapshot *before, double interval_s, struct symbolizer *s);
+void sites_free(struct sites *s);
+
+#endif
