@@ -7,8 +7,8 @@
 
 #include "inspect/target/err.h"
 
-/* The processes to choose from. */
-#define PIDS "alloctop list 2>/dev/null | awk 'NR > 1 { print $1 }'"
+/* The processes to choose from. No dollar in it: each shell quotes that differently. */
+#define PIDS "alloctop list 2>/dev/null | sed -n 's/^ *\\([0-9][0-9]*\\) .*/\\1/p'"
 
 static int has(const char *s, const char *word) { return s && strstr(s, word); }
 

@@ -31,7 +31,7 @@ char *units_seconds(double v, char buf[UNITS_MAX])
 	else if (v < 1e-3) snprintf(buf, UNITS_MAX, "%.0fus", v * 1e6);
 	else if (v < 0.9995) snprintf(buf, UNITS_MAX, "%.0fms", v * 1e3);
 	else if (v < 59.95) snprintf(buf, UNITS_MAX, "%.1fs", v);
-	else if (v < 3600) snprintf(buf, UNITS_MAX, "%dm%02ds", (int)v / 60, (int)v % 60);
+	else if (v < 3599.5) snprintf(buf, UNITS_MAX, "%dm%02ds", (int)(v + 0.5) / 60, (int)(v + 0.5) % 60);
 	else if (v < 86400) snprintf(buf, UNITS_MAX, "%dh%02dm", (int)v / 3600, (int)v / 60 % 60);
 	else snprintf(buf, UNITS_MAX, "%.0fd%02dh", floor(fmin(v, 8.64e8) / 86400), (int)(fmin(v, 8.64e8) / 3600) % 24);
 	return buf;

@@ -1,0 +1,159 @@
+/* sites.c: rows of a snapshot by name, their rates, their columns; units; hostile names. Symbols are this file's own. */
+/* LINK: inspect/model/sites.c inspect/model/columns.c inspect/model/units.c inspect/model/plain.c inspect/model/snapshot.c inspect/target/xalloc.c */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/model/columns.h"
+#include "inspect/model/plain.h"
+#include "inspect/model/sites.h"
+#include "inspect/model/units.h"
+
+static int n, bad;
+
+static void ok(int good, const char *what)
+{
+	n++;
+	bad += !good;
+	printf("%sok %d - %s\n", good ? "" : "not ", n, what);
+}
+
+static void is(const char *got, const char *want)
+{
+	ok(!strcmp(got, want), want);
+	if (strcmp(got, want)) printf("# got: %s\n", got);
+}
+
+/* Addresses 0x1000… are the program's, 0x2000… libc's. One function per 16 bytes, two at 0x1040 (one inlined). */
+static struct symbol_module module[] = {
+	{ .start = 0x1000, .end = 0x2000, .path = "/usr/bin/prog" }, { .start = 0x2000, .end = 0x3000, .path = "/lib/libc.so.6" },
+};
+
+const struct symbol_module *symbol_module_of(struct symbolizer *s, uint64_t addr)
+{
+	(void)s;
+	return addr >= 0x1000 && addr < 0x3000 ? &module[addr >= 0x2000] : NULL;
+}
+
+size_t symbol_lookup(struct symbolizer *s, uint64_t addr, struct symbol_frame *f, size_t max)
+{
+	static const char *const own[] = { "main", "serve", "xmalloc", "load", "inner", "operator new(unsigned long)", "evil\033[2J" };
+	(void)s;
+	(void)max;
+	if (addr >= 0x2000 && addr < 0x3000) return f[0] = (struct symbol_frame){ .function = "fopen" }, 1;
+	if (addr < 0x1000 || (addr - 0x1000) / 16 >= sizeof own / sizeof *own) return 0;
+	f[0] = (struct symbol_frame){ .function = own[(addr - 0x1000) / 16], .inlined = addr / 16 == 0x104 };
+	f[1] = (struct symbol_frame){ .function = "outer" };
+	return addr / 16 == 0x104 ? 2 : 1;
+}
+
+static void units(void)
+{
+	char b[UNITS_MAX];
+
+	is(units_bytes(0, b), "0");
+	is(units_bytes(999, b), "999");
+	is(units_bytes(1000, b), "0.98K");
+	is(units_bytes(1024 * 1.5, b), "1.50K");
+	is(units_bytes(12.34 * (1 << 20), b), "12.3M");
+	is(units_bytes(-123.4 * (1 << 20), b), "-123M");
+	is(units_bytes(999.6 * (1 << 20), b), "0.98G");
+	is(units_bytes(1e30, b), "867361737988E");
+	is(units_count(12345, b), "12.3k");
+	is(units_count(0.4, b), "0.4");
+	is(units_setting(512 << 10, b), "512K");
+	is(units_setting(1000, b), "1000");
+	is(units_seconds(-1, b), "-");
+	is(units_seconds(0.0123, b), "12ms");
+	is(units_seconds(59.96, b), "1m00s");
+	is(units_seconds(312, b), "5m12s");
+	is(units_seconds(7380, b), "2h03m");
+	is(units_seconds(352800, b), "4d02h");
+}
+
+static void plain(void)
+{
+	char a[] = "a\033[2J\nb\x7f", b[] = "gr\xc3\xbc\xc3\x9f \xc2\x9b \xff\xc0\xaf\xed\xa0\x80.", c[] = "\xe2\x80\xaex", d[] = "gr\xc3\xbc\xc3\x9f dich";
+
+	is(plain_text(a), "a?[2J?b?");
+	is(plain_text(b), "gr\xc3\xbc\xc3\x9f ?? ??????.");
+	is(plain_text(c), "???x");
+	ok(plain_width(d) == 9, "characters, not bytes, count");
+	is(plain_cut(d, 6), "gr\xc3\xbc\xc3\x9f..");
+}
+
+/* Return addresses: one behind the instruction. */
+static const uint64_t stack[][5] = {
+	{ 0x2001, 0x1021, 0x1031, 0x1011, 0x1001 },     /* libc, xmalloc, load, serve, main */
+	{ 0x2051, 0x1031, 0x1011, 0x1001 },             /* libc, load, serve, main: reads the same */
+	{ 0x1041, 0x1001 },                             /* inner inlined into outer, main */
+	{ 0x1051, 0x1011, 0x1011, 0x1001 },             /* new, serve, serve (recursion), main */
+	{ 0x2001 },                                     /* libc alone */
+	{ 0x5001, 0x1061 },                             /* unknown code, evil name */
+	{ 0 },                                          /* no stack */
+};
+
+static struct snapshot make(double scale, struct snap_site *site)
+{
+	static const unsigned depth[] = { 5, 4, 2, 4, 1, 2, 0 };
+	struct snapshot s = { .site = site, .nsites = 7, .age_s = 10, .rate = 1, .ticks_per_s = 1e9 };
+
+	for (unsigned i = 0; i < 7; i++)
+		site[i] = (struct snap_site){ .pc = stack[i], .depth = depth[i], .samples = 1, .live_samples = 1, .live_bytes = 1024.0 * (10 - i),
+			.live_objects = 2, .live_variance = 1 << 20, .alloc_bytes = 2048 * scale * (10 - i), .alloc_objects = 4 * scale };
+	site[0].freed_bytes = 100;
+	site[0].remote_bytes = 25;
+	return s;
+}
+
+static void rows(void)
+{
+	static const char *const want[][2] = {
+		{ "load", "serve" }, { "inner", "outer" }, { "serve", "main" }, { "fopen", "" }, { "0x5000", "evil?[2J" },
+		{ "[stack not recorded]", "" },
+	};
+	struct snap_site a[7], b[7];
+	struct snapshot now = make(2, a), before = make(1, b);
+	struct sites s;
+	char line[1024];
+
+	sites_make(&s, &now, NULL, 0, NULL);
+	ok(s.n == 6, "stacks that read the same are one row");
+	for (size_t i = 0; i < s.n && i < 6; i++) {
+		is(s.row[i].function, want[i][0]);
+		is(s.row[i].caller, want[i][1]);
+	}
+	ok(s.row[0].stacks == 2 && s.row[0].total.live_bytes == 19456 && s.row[0].total.live_variance == 1 << 21, "sums of its stacks");
+	ok(s.live_bytes == 1024 * 49 && s.row[0].bytes_per_s == 2048 * 2 * 19 / 10.0 && s.interval_s == 0, "average rate since the start");
+	sites_free(&s);
+
+	sites_make(&s, &now, &before, 4, NULL);
+	ok(s.interval_s == 4 && s.row[0].bytes_per_s == 2048 * 19 / 4.0 && s.bytes_per_s == 2048 * 49 / 4.0, "rate between two moments");
+	columns_line(line, sizeof line, 80, NULL, &s);
+	is(line, "  LIVE      \xc2\xb1  SHARE OBJECTS RATE/s    LIFE REMOTE  FUNCTION < CALLER");
+	columns_line(line, sizeof line, 80, &s.row[0], &s);
+	is(line, " 19.0K  1.41K  38.8%       4  9.50K       -    25%  load < serve");
+	columns_line(line, sizeof line, 60, &s.row[0], &s);
+	is(line, " 19.0K  1.41K  38.8%       4  9.50K       -    25%  load <..");
+	ok(plain_width(line) <= 60, "no wider than asked for");
+	columns_line(line, sizeof line, 10, &s.row[0], &s);
+	is(line, " 19.0K");
+	sites_free(&s);
+
+	now.epoch = 3;
+	sites_make(&s, &now, &before, 4, NULL);
+	ok(s.bytes_per_s < 0 && s.row[0].bytes_per_s < 0, "no rate over a reset");
+	columns_line(line, sizeof line, 80, &s.row[0], &s);
+	is(line, " 19.0K  1.41K  38.8%       4      -       -    25%  load < serve");
+	sites_free(&s);
+}
+
+int main(void)
+{
+	units();
+	plain();
+	rows();
+	printf("1..%d\n", n);
+	return bad != 0;
+}
