@@ -1,0 +1,223 @@
+/* cfi.c: runs call frame instructions (DWARF 5, 6.4.2) into a struct rule; see cfi.h. What a rule cannot say makes it RULE_NONE, what
+ * it cannot say of one register makes that register lost. */
+#include "cfi.h"
+#include "cc.h"
+#include "sys.h"
+
+enum {
+	ADVANCE = 0x40, OFFSET = 0x80, RESTORE = 0xc0,          /* with an operand in the low six bits */
+	NOP = 0x00, SET_LOC, ADVANCE1, ADVANCE2, ADVANCE4, OFFSET_EXTENDED, RESTORE_EXTENDED, UNDEFINED, SAME_VALUE, REGISTER,
+	REMEMBER, RECALL, DEF_CFA, DEF_CFA_REGISTER, DEF_CFA_OFFSET, DEF_CFA_EXPRESSION, EXPRESSION, OFFSET_EXTENDED_SF, DEF_CFA_SF,
+	DEF_CFA_OFFSET_SF, VAL_OFFSET, VAL_OFFSET_SF, VAL_EXPRESSION,
+	GNU_ARGS_SIZE = 0x2e, GNU_NEGATIVE_OFFSET = 0x2f,
+};
+
+static int index_of(uint64_t reg)
+{
+	for (unsigned i = 0; i < RULE_SAVED; i++)
+		if (ehframe_saved[i] == reg) return (int)i;
+	return -1;
+}
+
+static void forget(struct rule *r, unsigned i)
+{
+	r->reg[i] = 0;
+	r->based &= (uint8_t)~(1u << i);
+	r->lost &= (uint8_t)~(1u << i);
+}
+
+/* The register's value is gone, or somewhere a rule cannot name. The return address and stack pointer matter always. */
+static void lose(struct rule *r, uint64_t reg)
+{
+	int i = index_of(reg);
+	if (reg == CFI_RA || reg == CFI_SP) r->flags |= RULE_NONE;
+	if (i < 0) return;
+	forget(r, (unsigned)i);
+	r->lost |= (uint8_t)(1u << i);
+}
+
+/* Saved at CFA + off. */
+static void saved(struct rule *r, uint64_t reg, int64_t off)
+{
+	int i = index_of(reg);
+	if (reg == CFI_RA) {
+		r->flags &= (uint8_t)~(RULE_LAST | RULE_NONE);
+		if (off != -8) r->flags |= RULE_NONE;
+	} else if (i < 0) {
+		if (reg == CFI_SP) r->flags |= RULE_NONE;
+	} else if (off >= 0 || off < INT16_MIN * 8 || off % 8) {
+		lose(r, reg);
+	} else {
+		forget(r, (unsigned)i);
+		r->reg[i] = (int16_t)(off / 8);
+	}
+}
+
+/* Saved where an expression says: at a distance from some register that the function keeps. */
+static void saved_by_expression(struct cfi *f, struct cursor *c)
+{
+	uint64_t reg = cursor_uleb(c), n = cursor_uleb(c);
+	struct cfi_value v;
+	struct rule *r = &f->now;
+	int i = index_of(reg);
+	if (cfi_expression(c, n, f->pc, 1, &v) || v.reg == CFI_NUMBER || v.deref) {
+		lose(r, reg);
+	} else if (v.reg == CFI_CFA) {
+		saved(r, reg, v.n);
+	} else if (i < 0) {
+		lose(r, reg);
+	} else if (v.n % 8 || v.n / 8 != (int16_t)(v.n / 8) || ((r->based & ~(1u << i)) && r->cfa >> 4 != v.reg)) {
+		lose(r, reg);
+	} else {
+		forget(r, (unsigned)i);
+		r->reg[i] = (int16_t)(v.n / 8);
+		r->based |= (uint8_t)(1u << i);
+		r->cfa = (uint8_t)((r->cfa & 15) | v.reg << 4);
+	}
+}
+
+static void set_same(struct rule *r, uint64_t reg)
+{
+	int i = index_of(reg);
+	if (i >= 0) forget(r, (unsigned)i);
+	else if (reg == CFI_RA) r->flags |= RULE_NONE;
+}
+
+static void undefine(struct rule *r, uint64_t reg)
+{
+	if (reg == CFI_RA) r->flags |= RULE_LAST;
+	else lose(r, reg);
+}
+
+static void restore(struct cfi *f, uint64_t reg)
+{
+	const uint8_t ra = RULE_LAST | RULE_NONE;
+	struct rule *r = &f->now, *from = &f->initial;
+	int i = index_of(reg);
+	if (reg == CFI_RA) r->flags = (uint8_t)((r->flags & ~ra) | (from->flags & ra));
+	if (i < 0) return;
+	forget(r, (unsigned)i);
+	r->reg[i] = from->reg[i];
+	if (from->based >> i & 1) lose(r, reg);
+	r->lost |= from->lost & (uint8_t)(1u << i);
+}
+
+static void set_cfa_register(struct rule *r, uint64_t reg)
+{
+	if (reg >= CFI_RA || r->flags & RULE_DEREF) r->flags |= RULE_NONE;
+	else r->cfa = (uint8_t)((r->cfa & 0xf0) | reg);
+}
+
+static void set_cfa_offset(struct rule *r, int64_t off)
+{
+	if (off != (int32_t)off || r->flags & RULE_DEREF) r->flags |= RULE_NONE;
+	r->off = (int32_t)off;
+}
+
+static void set_cfa(struct rule *r, uint64_t reg, int64_t off)
+{
+	r->flags &= (uint8_t)~RULE_DEREF;
+	r->add = 0;
+	set_cfa_register(r, reg);
+	set_cfa_offset(r, off);
+}
+
+static void set_cfa_expression(struct cfi *f, struct cursor *c)
+{
+	struct cfi_value v;
+	uint64_t n = cursor_uleb(c);
+	if (cfi_expression(c, n, f->pc, 0, &v) || v.reg < 0 || v.reg == CFI_CFA || v.add != (int16_t)v.add) {
+		f->now.flags |= RULE_NONE;
+		return;
+	}
+	set_cfa(&f->now, (uint64_t)v.reg, v.n);
+	if (!v.deref) return;
+	f->now.flags |= RULE_DEREF;
+	f->now.add = (int16_t)v.add;
+}
+
+static void keep(struct cfi *f, struct cursor *c)
+{
+	if (f->depth == CFI_DEPTH) c->bad = 1;
+	else memcpy(&f->kept[f->depth++], &f->now, sizeof f->now);
+}
+
+static void recall(struct cfi *f, struct cursor *c)
+{
+	if (!f->depth) c->bad = 1;
+	else memcpy(&f->now, &f->kept[--f->depth], sizeof f->now);
+}
+
+static void advance(struct cfi *f, uint64_t n)
+{
+	f->loc += n * f->code_align;
+}
+
+static void skip(struct cursor *c, uint64_t n)
+{
+	if (n > (uintptr_t)(c->end - c->p)) c->bad = 1;
+	else c->p += n;
+}
+
+static void run_one(struct cfi *f, struct cursor *c, unsigned op)
+{
+	struct rule *r = &f->now;
+	uint64_t reg;
+	switch (op) {
+	case NOP: break;
+	case SET_LOC: f->loc = cursor_encoded(c, f->encoding, f->base); break;
+	case ADVANCE1: advance(f, cursor_u8(c)); break;
+	case ADVANCE2: advance(f, cursor_u16(c)); break;
+	case ADVANCE4: advance(f, cursor_u32(c)); break;
+	case OFFSET_EXTENDED: reg = cursor_uleb(c); saved(r, reg, (int64_t)cursor_uleb(c) * f->data_align); break;
+	case OFFSET_EXTENDED_SF: reg = cursor_uleb(c); saved(r, reg, cursor_sleb(c) * f->data_align); break;
+	case GNU_NEGATIVE_OFFSET: reg = cursor_uleb(c); saved(r, reg, -(int64_t)cursor_uleb(c) * f->data_align); break;
+	case RESTORE_EXTENDED: restore(f, cursor_uleb(c)); break;
+	case UNDEFINED: undefine(r, cursor_uleb(c)); break;
+	case SAME_VALUE: set_same(r, cursor_uleb(c)); break;
+	case REGISTER: case VAL_OFFSET: case VAL_OFFSET_SF: lose(r, cursor_uleb(c)); cursor_uleb(c); break;
+	case REMEMBER: keep(f, c); break;
+	case RECALL: recall(f, c); break;
+	case DEF_CFA: reg = cursor_uleb(c); set_cfa(r, reg, (int64_t)cursor_uleb(c)); break;
+	case DEF_CFA_SF: reg = cursor_uleb(c); set_cfa(r, reg, cursor_sleb(c) * f->data_align); break;
+	case DEF_CFA_REGISTER: set_cfa_register(r, cursor_uleb(c)); break;
+	case DEF_CFA_OFFSET: set_cfa_offset(r, (int64_t)cursor_uleb(c)); break;
+	case DEF_CFA_OFFSET_SF: set_cfa_offset(r, cursor_sleb(c) * f->data_align); break;
+	case DEF_CFA_EXPRESSION: set_cfa_expression(f, c); break;
+	case EXPRESSION: saved_by_expression(f, c); break;
+	case VAL_EXPRESSION: lose(r, cursor_uleb(c)); skip(c, cursor_uleb(c)); break;
+	case GNU_ARGS_SIZE: cursor_uleb(c); break;
+	default: c->bad = 1;
+	}
+}
+
+static void run(struct cfi *f, struct cursor *c, uint64_t until)
+{
+	while (c->p < c->end && !c->bad && f->loc <= until) {
+		unsigned op = cursor_u8(c), low = op & 0x3f;
+		switch (op & 0xc0) {
+		case ADVANCE: advance(f, low); break;
+		case OFFSET: saved(&f->now, low, (int64_t)cursor_uleb(c) * f->data_align); break;
+		case RESTORE: restore(f, low); break;
+		default: run_one(f, c, op);
+		}
+	}
+}
+
+int cfi_run(struct cfi *f, struct cursor *common, struct cursor *own, struct rule *out)
+{
+	struct rule *r = &f->now;
+	r->flags = RULE_NONE;           /* until the return address is said to be saved */
+	run(f, common, UINT64_MAX);
+	memcpy(&f->initial, r, sizeof *r);
+	run(f, own, f->target);
+	if (common->bad || own->bad) r->flags |= RULE_NONE;
+	if (r->flags & RULE_LAST) r->flags = RULE_LAST;
+	if (f->signal) r->flags |= RULE_EXACT;
+	if (r->based | r->lost) r->flags |= RULE_ODD;
+	r->low = -1;
+	for (unsigned i = 0; i < RULE_SAVED; i++)
+		if (!(r->based >> i & 1) && r->reg[i] < r->low) r->low = r->reg[i];
+	memcpy(out, r, sizeof *out);
+	return r->flags & RULE_NONE ? -1 : 0;
+}
