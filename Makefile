@@ -29,7 +29,7 @@ AGENT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(call ours,$(wildcard agent/*.c)))
 AGENT_CFLAGS := -std=gnu11 -ffreestanding -fno-builtin -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	-fno-plt -fcf-protection=none -fasynchronous-unwind-tables -fomit-frame-pointer -U_FORTIFY_SOURCE -I.
 AGENT_LDFLAGS := -shared -nostdlib -Wl,-z,nodelete,-z,now,-z,relro,-z,noexecstack -Wl,--hash-style=both -Wl,--build-id \
-	-Wl,--version-script=agent/exports.map -Wl,-soname,liballoctop.so -Wl,-Bsymbolic
+	-Wl,-soname,liballoctop.so -Wl,-Bsymbolic
 
 all: $(BUILD)/alloctop $(BUILD)/liballoctop.so
 
@@ -37,7 +37,7 @@ $(BUILD)/alloctop: $(CMD_OBJ)
 	@echo "  LD   $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(CMD_OBJ) $(CMD_LIBS)
 
-$(BUILD)/liballoctop.so: $(AGENT_OBJ) agent/exports.map
+$(BUILD)/liballoctop.so: $(AGENT_OBJ)
 	@echo "  LD   $@"
 	$(Q)$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -o $@ $(AGENT_OBJ)
 

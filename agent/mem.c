@@ -22,8 +22,10 @@ void *memmove(void *to, const void *from, size_t n)
 {
 	char *d = to;
 	const char *s = from;
-	if (d <= s || d >= s + n) return memcpy(to, from, n);
-	while (n--) d[n] = s[n];
+	if (d <= s)
+		while (n--) *d++ = *s++;
+	else
+		while (n--) d[n] = s[n];
 	return to;
 }
 

@@ -50,13 +50,12 @@ static COLD void store(struct set *s, uint64_t key, const union packed *p)
 	for (unsigned i = 0; i < 3; i++) STORE(e->word[i + 1], p->word[i]);
 }
 
-/* Makes [lo, hi) readable for us: proves the pages between it and what is known. */
+/* Makes [lo, hi) readable for us: proves it, and all pages between it and what is known. */
 static COLD int reach(struct walk *w, uintptr_t lo, uintptr_t hi)
 {
 	struct unwind_bounds *b = w->bounds;
 	uintptr_t first = lo & -(uintptr_t)SYS_PAGE, last = (hi + SYS_PAGE - 1) & -(uintptr_t)SYS_PAGE;
-	if (hi <= lo || last < hi || last - first > (uintptr_t)UNWIND_PROBES * SYS_PAGE * 16) return -1;
-	if (b->hi <= b->lo || last < b->lo || first > b->hi) return -1;
+	if (hi <= lo || last < hi || b->hi <= b->lo) return -1;
 	for (; b->lo > first; b->lo -= SYS_PAGE)
 		if (!w->probes || !w->probes-- || !unwind_readable(b->lo - SYS_PAGE, 1)) return -1;
 	for (; b->hi < last; b->hi += SYS_PAGE)

@@ -1,0 +1,178 @@
+/* life.c: see life.h. States: NEW until the environment can be read; STARTING while one thread sets up; RUNNING; DORMANT for good.
+ * Whether we are in a forked child is told by a page of private memory that the kernel wipes in children (MADV_WIPEONFORK): no
+ * system call, no atfork handler, and raw clone is covered too. vfork and threads share the page and are not children. */
+#include "life.h"
+#include "cc.h"
+#include "live.h"
+#include "modules.h"
+#include "segment.h"
+#include "serve.h"
+#include "settings.h"
+#include "symbols.h"
+#include "sys.h"
+#include "thread.h"
+#include "wire.h"
+
+enum state { NEW, STARTING, RUNNING, DORMANT };
+
+static struct {
+	uint32_t state;
+	uint32_t generation;
+	uint32_t *mark;                 /* on the page that is wiped; NULL where the kernel cannot: compare pids instead */
+	uint32_t pid, parent;
+	uint64_t early;                 /* allocations served while NEW */
+	int (*clock)(int, long *);      /* the process's own clock_gettime: no system call, as a rule */
+	char notices[WIRE_NOTICES];
+} life;
+
+/* Found from outside by its magic. */
+static struct wire_anchor anchor ALIGNED(64) = { .magic = WIRE_ANCHOR_MAGIC, .version = WIRE_VERSION };
+
+static void anchor_set(void)
+{
+	anchor.size = segment.head->size;
+	anchor.pid = life.pid;
+	RELEASE(anchor.segment, (uint64_t)segment.head);
+}
+
+static void mark_page(void)
+{
+	enum { WIPEONFORK = 18 };
+	long at = sys_mmap(0, SYS_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sys_failed(at)) return;
+	if (sys_madvise((void *)at, SYS_PAGE, WIPEONFORK)) {
+		sys_munmap((void *)at, SYS_PAGE);
+		return;
+	}
+	life.mark = (uint32_t *)at;
+	*life.mark = 1;
+}
+
+static int is_child(void)
+{
+	return life.mark ? !LOAD(*life.mark) : (uint32_t)sys_getpid() != life.pid;
+}
+
+/* A new segment is in place: everything that refers to one begins anew. */
+static void begin(void)
+{
+	life.pid = segment.head->pid;
+	segment.head->parent = life.parent;
+	if (life.parent) segment.head->flags |= WIRE_FORKED;
+	segment.head->loss[WIRE_LOST_EARLY] = life.early;
+	modules_publish(segment.modules, &segment.head->section[0], &segment.head->loss[WIRE_LOST_MODULE_FULL]);
+	if (settings.exact) live_filter_saturate();
+	anchor_set();
+	life.generation++;
+	RELEASE(life.state, RUNNING);
+}
+
+/* Were we meant? An exec keeps the pid; a program that a followed one started has another. */
+static int meant(void)
+{
+	return !settings.pid || settings.follow || settings.pid == (uint64_t)sys_getpid();
+}
+
+static COLD void start(void)
+{
+	uint32_t state = NEW;
+	if (!settings_ready()) {
+		ADD(life.early, 1);
+		return;
+	}
+	if (!CAS(life.state, &state, STARTING)) return;
+	settings_read(life.notices, sizeof life.notices);
+	if (!meant()) {
+		RELEASE(life.state, DORMANT);
+		return;
+	}
+	mark_page();
+	modules_scan();
+	if (segment_open(SEGMENT_SHARED, life.notices)) {
+		RELEASE(life.state, DORMANT);
+		return;
+	}
+	thread_init();
+	life.clock = (int (*)(int, long *))symbols_find_next("clock_gettime");
+	begin();
+}
+
+/* Only the forking thread lives here. What the others were doing in our memory is void. */
+static COLD void restart_in_child(void)
+{
+	uint32_t state = RUNNING;
+	if (!CAS(life.state, &state, STARTING)) return;
+	if (life.mark) *life.mark = 1;
+	life.parent = life.pid;
+	life.early = 0;
+	modules_forked();
+	serve_forked();
+	live_filter_clear();
+	if (segment_open(SEGMENT_PRIVATE, "")) {
+		RELEASE(life.state, DORMANT);
+		return;
+	}
+	begin();
+}
+
+int life_ready(void)
+{
+	uint32_t state = ACQUIRE(life.state);
+	if (UNLIKELY(state == NEW)) {
+		start();
+		state = ACQUIRE(life.state);
+	}
+	if (UNLIKELY(state == RUNNING && is_child())) {
+		restart_in_child();
+		state = ACQUIRE(life.state);
+	}
+	return state == RUNNING;
+}
+
+int life_running(void)
+{
+	return ACQUIRE(life.state) == RUNNING && !is_child();
+}
+
+int life_dormant(void)
+{
+	return ACQUIRE(life.state) == DORMANT;
+}
+
+uint32_t life_generation(void)
+{
+	return LOAD(life.generation);
+}
+
+void life_tick(void)
+{
+	struct wire_clock *last = &segment.head->last;
+	uint64_t now = cpu_ticks();
+	long t[2];
+	if (now - LOAD(last->ticks) < 1ULL << 31 || !life.clock || life.clock(CLOCK_MONOTONIC, t)) return;
+	STORE(last->ticks, now);
+	STORE(last->monotonic_ns, (uint64_t)t[0] * 1000000000u + (uint64_t)t[1]);
+}
+
+void life_thread_started(void)
+{
+	if (settings.thread == SETTINGS_THREAD_AUTO && life_ready()) serve_start();
+}
+
+void life_objects_changed(void)
+{
+	if (life_running()) modules_scan();
+}
+
+__attribute__((constructor)) static void constructed(void)
+{
+	if (life_ready() && settings.thread == SETTINGS_THREAD_ALWAYS) serve_start();
+}
+
+/* The last word of a program that ends in order: what its last thread had not flushed yet, and no socket left behind. */
+__attribute__((destructor)) static void destructed(void)
+{
+	if (!life_running()) return;
+	if (thread_self.enrolled == life.generation) thread_flush(&thread_self);
+	serve_end();
+}

@@ -1,0 +1,52 @@
+/* real.c: see real.h. All of it is idempotent: two threads that look for the same function at once find the same. */
+#include "real.h"
+#include "cc.h"
+#include "symbols.h"
+
+enum { VOTES = 2 };
+
+static void *first_malloc(size_t n)
+{
+	void *fn = symbols_find_next("malloc");
+	if (!fn) return 0;
+	STORE(real_malloc, (void *(*)(size_t))fn);
+	return real_malloc(n);
+}
+
+static void first_free(void *p)
+{
+	void *fn = symbols_find_next("free");
+	if (!fn) return;
+	STORE(real_free, (void (*)(void *))fn);
+	real_free(p);
+}
+
+void *(*real_malloc)(size_t) = first_malloc;
+void (*real_free)(void *) = first_free;
+
+void *real_find(struct real *r)
+{
+	void *fn = LOAD(r->fn);
+	if (fn) return fn;
+	fn = symbols_find_next(r->name);
+	if (!fn) fn = symbols_find_anywhere(r->name);   /* libstdc++ below a dlopened plugin is not in the global scope */
+	if (fn) STORE(r->fn, fn);
+	return fn;
+}
+
+void real_vote(struct real *r, int nested)
+{
+	uint8_t nature = nested ? REAL_OUTER : REAL_LEAF;
+	/* votes: the low bits count, the top bit is what for */
+	uint8_t votes = LOAD(r->votes), side = nested ? 0x80 : 0;
+	votes = (votes & 0x80) == side ? (uint8_t)(votes + 1) : (uint8_t)(side | 1);
+	STORE(r->votes, votes);
+	if ((votes & 0x7f) >= VOTES) RELEASE(r->nature, nature);
+}
+
+size_t real_usable_size(void *p, size_t otherwise)
+{
+	static struct real usable = { .name = "malloc_usable_size" };
+	size_t (*fn)(void *) = (size_t (*)(void *))real_find(&usable);
+	return p && fn ? fn(p) : otherwise;
+}

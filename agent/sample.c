@@ -1,0 +1,103 @@
+/* sample.c: see sample.h. */
+#include "sample.h"
+#include "cpu.h"
+#include "exact.h"
+#include "life.h"
+#include "live.h"
+#include "math.h"
+#include "segment.h"
+#include "settings.h"
+#include "site.h"
+#include "thread.h"
+#include "unwind.h"
+
+#define NEVER (UINT64_MAX / 2)          /* bytes: more than a process can ask for */
+enum { IDLE_RATE = 64 << 10 };          /* while stopped, look at the control words at least this seldom */
+
+/* Draws the gap to the next sample. Rounded up, so that `gap <= n` has exactly the probability of the real-valued gap. */
+static void arm(struct thread *t, int running)
+{
+	uint64_t rate = LOAD(segment.head->control.rate), gap = 0;
+	if (rate < 1) rate = 1;
+	if (!running && rate < IDLE_RATE) rate = IDLE_RATE;
+	if (rate > 1) gap = (uint64_t)(math_neg_log(math_random(&t->random)) * (double)rate) + 1;
+	t->rate = rate;
+	t->armed = t->gap = gap;
+	t->countdown = settings.exact ? 0 : gap;
+}
+
+uint64_t sample_due(size_t n)
+{
+	struct thread *t = &thread_self;
+	if (!life_ready()) {
+		if (life_dormant()) t->countdown = NEVER;
+		return 0;
+	}
+	if (n > NEVER) return 0;        /* will fail */
+	if (UNLIKELY(t->enrolled != life_generation())) {
+		thread_enrol(t, life_generation());
+		arm(t, 1);
+	}
+	uint64_t *left = settings.exact ? &t->gap : &t->countdown;
+	if (n < *left) {
+		*left -= n;
+		return 0;
+	}
+	uint64_t rate = t->rate;
+	int running = LOAD(segment.head->control.running) != 0;
+	t->bytes += t->armed - *left + n;
+	arm(t, running);
+	t->samples += (uint64_t)running;
+	thread_flush(t);
+	life_tick();
+	return running ? rate : 0;
+}
+
+static struct site_weight weigh(uint64_t size, uint64_t rate)
+{
+	if (rate <= 1 || !size) return (struct site_weight){ size, 65536, 0 };
+	double hit = math_hit((double)size / (double)rate), bytes = (double)size / hit;
+	return (struct site_weight){ (uint64_t)(bytes + 0.5), (uint64_t)(65536 / hit), (uint64_t)(bytes * bytes * (1 - hit) / 1048576) };
+}
+
+static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate)
+{
+	uint64_t pc[WIRE_DEPTH_MAX];
+	unsigned cut = 0, depth = unwind_here(&t->stack, pc, (unsigned)settings.depth, &cut);
+	if (cut) segment_lost(cut - 1);
+	struct site_weight w = weigh(n, rate);
+	struct wire_live b = {
+		.addr = (uint64_t)p, .size = n, .weight = w.bytes, .birth = cpu_ticks(), .site = site_of(pc, depth, cut),
+		.thread = t->id, .epoch = LOAD(segment.head->control.epoch),
+	};
+	site_allocated(b.site, n, &w);
+	live_insert(&b);
+}
+
+void sample_made(void *p, size_t n, uint64_t rate)
+{
+	struct thread *t = &thread_self;
+	if (!p) {
+		if (rate) t->bytes -= n;
+		return;
+	}
+	if (settings.exact && life_running()) exact_allocated(t, p, n);
+	if (rate && life_running()) record(t, p, n, rate);
+}
+
+int sample_forget(void *p, struct wire_live *b)
+{
+	if (!p || !life_ready()) return 0;
+	return !live_remove((uint64_t)p, b);
+}
+
+void sample_freed(const struct wire_live *b)
+{
+	struct thread *t = &thread_self;
+	site_freed(b, t->enrolled == life_generation() ? t->id : UINT32_MAX, cpu_ticks());
+}
+
+void sample_restore(const struct wire_live *b)
+{
+	live_insert(b);
+}

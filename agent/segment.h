@@ -1,0 +1,48 @@
+/* segment.h: the segment (wire.h) as the agent holds it: where each section lies, and the private memory that goes with it. Owns the
+ * mapping and its descriptor. Opened once by life.c, and again in a forked child. */
+#ifndef AGENT_SEGMENT_H
+#define AGENT_SEGMENT_H
+
+#include "cc.h"
+#include "index.h"
+#include "wire.h"
+
+struct segment {
+	struct wire_header *head;
+	struct wire_module *modules;
+	uint64_t *frames;
+	struct wire_site *sites;
+	struct wire_live *live;
+	struct wire_thread *threads;
+	struct wire_class *classes;
+	struct wire_exact *exact;               /* WIRE_CLASSES per thread; NULL unless asked for */
+	uint32_t modules_max, frames_max, sites_max, live_max, threads_max;
+	struct index live_index, site_index;    /* address -> live record, stack -> site */
+	uint64_t live_free;                     /* head of the list of emptied live records, see live.c */
+	uint32_t live_used, sites_used, frames_used, threads_used;
+	int fd;                                 /* -1: none */
+	uint64_t inode;                         /* of fd, to tell it from a descriptor that the program opened in its place */
+};
+
+extern struct segment segment;
+
+enum segment_place { SEGMENT_SHARED /* memfd, or the file that the settings name */, SEGMENT_PRIVATE };
+
+/* Makes a new, empty segment and puts it in place of the old one, which is unmapped. 0, or -1 when there is no memory for even the
+   smallest one: then the old one (if any) is gone too. `notices` as in settings.h, copied into the header. Sends no signal, whatever
+   the limits (RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_NOFILE) are. */
+int segment_open(enum segment_place place, const char *notices);
+/* Puts the loaded objects that modules.h knows into the segment. */
+void segment_modules(void);
+/* The descriptor, if the program has not closed it; else -1. */
+int segment_descriptor(void);
+
+static ALWAYS_INLINE void segment_lost(enum wire_loss why)
+{
+	ADD(segment.head->loss[why], 1);
+}
+
+/* The section's entry in the header, to publish how far it is used. */
+void segment_publish(enum wire_kind kind, uint32_t used);
+
+#endif

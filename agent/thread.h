@@ -1,0 +1,35 @@
+/* thread.h: per-thread state of the preloaded agent: initial-exec TLS, so that the fast path needs no call and no allocation.
+ * Everything here is written by its own thread only; signal handlers of that thread may interrupt at any point. */
+#ifndef AGENT_THREAD_H
+#define AGENT_THREAD_H
+
+#include <stdint.h>
+#include "cc.h"
+#include "unwind.h"
+
+struct thread {
+	uint64_t countdown;     /* requested bytes left until the next sample; an allocation of at least as many takes the slow path */
+	uint64_t allocs, frees; /* calls since the thread was enrolled */
+	/* from here on touched by the slow path only */
+	uint64_t armed;         /* what countdown was when it was last set */
+	uint64_t bytes;         /* requested before that */
+	uint64_t gap;           /* exact mode: the countdown proper, as countdown then stays 0 */
+	uint64_t rate;          /* the gap was drawn for */
+	uint64_t random;
+	uint32_t enrolled;      /* life.generation it belongs to; 0: not yet */
+	uint32_t id;            /* wire_thread_id; slot 0 when there was no room */
+	uint32_t epoch;
+	uint64_t allocs_base, bytes_base, frees_base, samples;
+	struct unwind_bounds stack;
+};
+
+extern _Thread_local struct thread thread_self;
+
+/* Gives the calling thread a slot in the segment (or slot 0, counted). Once per thread and generation. */
+void thread_enrol(struct thread *t, uint32_t generation);
+/* Writes the thread's totals to its slot. */
+void thread_flush(struct thread *t);
+/* Looks for the process's pthread_key functions, by which the end of a thread is noticed. Without them slots are not used again. */
+void thread_init(void);
+
+#endif
