@@ -59,6 +59,9 @@ $(BUILD)/inspect/format/profile.pb-c.o: $(BUILD)/inspect/format/profile.pb-c.c
 	$(Q)$(CC) $(CFLAGS) $(STD) -MMD -MP -c -o $@ $<
 $(BUILD)/inspect/format/pprof.o $(BUILD)/inspect/format/pprof_read.o: $(BUILD)/inspect/format/profile.pb-c.c
 
+# the page's assets are in html.o as they are
+$(BUILD)/inspect/format/html.o: $(wildcard inspect/format/html/*)
+
 # What a test says of itself, in lines such as "/* LINK: inspect agent/unwind.c */" (default: inspect, which stands for all of
 # inspect/), "/* CFLAGS: -O1 */", "/* LDLIBS: $(pkg-config --libs libunwind) */", "/* SUBJECT: no-musl */".
 say = $(shell sed -n 's,^/\* $(1): *\(.*[^ ]\) *\*/.*,\1,p' $(2))

@@ -18,7 +18,7 @@ static void *room(void *array, size_t n, size_t size)
 struct profile *profile_new(void)
 {
 	struct profile *p = xcalloc(1, sizeof *p);
-	p->store = xcalloc(1, sizeof *p->store);
+	p->store = profile_store_new();
 	p->program = profile_empty;
 	p->period_type = (struct profile_type){ profile_empty, profile_empty };
 	p->mapping = room(NULL, 0, sizeof *p->mapping);

@@ -32,6 +32,7 @@ void *profile_keep(struct profile_store *s, const void *bytes, size_t n)
 	char *p = c->bytes + c->used;
 	c->used += need;
 	if (bytes && n) memcpy(p, bytes, n);
+	else memset(p, 0, need);
 	return p;
 }
 
@@ -126,6 +127,11 @@ const char *profile_store_string(struct profile_store *s, const char *text)
 		*v = (uint32_t)s->nstrings++;
 	}
 	return s->string[*v];
+}
+
+struct profile_store *profile_store_new(void)
+{
+	return xcalloc(1, sizeof(struct profile_store));
 }
 
 void profile_store_free(struct profile_store *s)

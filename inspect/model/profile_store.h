@@ -1,10 +1,12 @@
 /* profile_store.h: what stands behind a struct profile: its memory, freed at once, and hash tables from contents to index.
- * For profile*.c only. */
+ * For profile*.c and for the formats that build something as large as a profile. */
 #ifndef ALLOCTOP_PROFILE_STORE_H
 #define ALLOCTOP_PROFILE_STORE_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+struct profile_chunk;
 
 /* Open addressing, from a hash to a value that is never 0. What the value names is compared by the caller's `same`. */
 struct profile_table {
@@ -29,8 +31,9 @@ struct profile_store {
 /* The interned "": one address, so that interned strings compare by address. */
 extern const char profile_empty[];
 
+struct profile_store *profile_store_new(void);
 void profile_store_free(struct profile_store *s);
-/* Memory that lives as long as the profile; never NULL, not zeroed. */
+/* A copy of n bytes that lives as long as the store, zeros when `bytes` is NULL. Never NULL. */
 void *profile_keep(struct profile_store *s, const void *bytes, size_t n);
 /* profile_string for those who hold the store only. */
 const char *profile_store_string(struct profile_store *s, const char *text);
