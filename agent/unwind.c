@@ -22,8 +22,9 @@ struct walk {
 	struct unwind_bounds *bounds;
 	struct unwind_regs *regs;
 	uint64_t *pc;
-	unsigned n, max, cut;
+	unsigned n, max, cut, steps;
 	unsigned probes;
+	uint64_t own, own_size;         /* the agent's own code: its frames are left out */
 	int exact;                      /* regs->pc is an instruction that was interrupted */
 };
 
@@ -37,7 +38,7 @@ static ALWAYS_INLINE uint64_t mix(uint64_t key, const uint64_t *w)
 
 static ALWAYS_INLINE struct set *set_of(uint64_t pc)
 {
-	return &cache[(pc ^ pc >> 11) % SETS];
+	return &cache[pc % SETS];
 }
 
 static COLD void store(struct set *s, uint64_t key, const union packed *p)
@@ -107,8 +108,8 @@ static COLD int step_kernel(struct walk *w)
 	return 0;
 }
 
-/* By a rule that says more than offsets from the CFA. Old registers are read before any is replaced. */
-static COLD int step_odd(struct walk *w, const struct rule *u)
+/* By any rule, with all registers. Old ones are read before any is replaced. */
+static COLD int step_rule(struct walk *w, const struct rule *u)
 {
 	struct unwind_regs *r = w->regs;
 	uint64_t cfa = r->r[u->cfa & 15] + (uint64_t)(int64_t)u->off, base = r->r[u->cfa >> 4], pc;
@@ -136,34 +137,6 @@ static COLD int step_odd(struct walk *w, const struct rule *u)
 	return 0;
 }
 
-/* The common rule: CFA = register + offset, everything saved below it. */
-static ALWAYS_INLINE int step_plain(struct walk *w, const struct rule *u)
-{
-	struct unwind_regs *r = w->regs;
-	struct unwind_bounds *b = w->bounds;
-	uint64_t cfa = r->r[u->cfa] + (uint64_t)(int64_t)u->off, depth = (uint64_t)-(int64_t)u->low * 8;
-	if (UNLIKELY(!(r->valid >> u->cfa & 1))) return stop(w, WIRE_CUT_NO_RULE);
-	if (UNLIKELY(cfa <= r->r[UNWIND_SP] || cfa % 8)) return stop(w, WIRE_CUT_BOUNDS);
-	if (UNLIKELY(cfa > b->hi || cfa - b->lo < depth))
-		if (cfa < depth || reach(w, cfa - depth, cfa)) return stop(w, WIRE_CUT_BOUNDS);
-#define SAVED(i, number) do { \
-		const uint64_t *from = u->reg[i] ? (const uint64_t *)cfa + u->reg[i] : &r->r[number]; \
-		r->valid |= (uint64_t)(u->reg[i] != 0) << (number); \
-		r->r[number] = *from; \
-	} while (0)
-	SAVED(0, 3);
-	SAVED(1, 6);
-	SAVED(2, 12);
-	SAVED(3, 13);
-	SAVED(4, 14);
-	SAVED(5, 15);
-#undef SAVED
-	r->r[UNWIND_SP] = cfa;
-	r->pc = ((const uint64_t *)cfa)[-1];
-	r->valid &= PRESERVED;
-	return 0;
-}
-
 /* Makes the rule for an address that the cache does not know. 0, or -1 when no module covers it: that is not worth keeping. */
 static COLD int make_rule(uint64_t pc, int exact, struct rule *out)
 {
@@ -178,32 +151,40 @@ static COLD int make_rule(uint64_t pc, int exact, struct rule *out)
 	return 0;
 }
 
-static ALWAYS_INLINE int find_rule(uint64_t pc, int exact, uint32_t generation, union packed *out)
+static ALWAYS_INLINE uint64_t key_of(uint64_t pc, int exact, uint32_t generation)
 {
-	uint64_t key = pc << 16 | (generation & 0xffff) | (uint64_t)exact << 63;
+	return pc << 16 | (generation & 0xffff) | (uint64_t)exact << 63;
+}
+
+static ALWAYS_INLINE int match(const struct entry *e, uint64_t key, uint64_t *w)
+{
+	w[0] = LOAD(e->word[1]);
+	w[1] = LOAD(e->word[2]);
+	w[2] = LOAD(e->word[3]);
+	return LOAD(e->word[0]) == mix(key, w);
+}
+
+static COLD int find_rule(uint64_t pc, int exact, uint32_t generation, union packed *out)
+{
+	uint64_t key = key_of(pc, exact, generation);
 	struct set *s = set_of(pc);
-	for (unsigned i = 0; i < WAYS; i++) {
-		const struct entry *e = &s->way[i];
-		uint64_t sum = LOAD(e->word[0]);
-		for (unsigned k = 0; k < 3; k++) out->word[k] = LOAD(e->word[k + 1]);
-		if (LIKELY(sum == mix(key, out->word))) return 0;
-	}
+	if (match(&s->way[0], key, out->word) || match(&s->way[1], key, out->word)) return 0;
 	if (make_rule(pc, exact, &out->rule)) return -1;
 	store(s, key, out);
 	return 0;
 }
 
-static COLD int returns_to_known(uint64_t pc)
+static COLD int returns_to_known(uint64_t pc, uint32_t generation)
 {
+	union packed p;
 	const struct module *m = modules_find(pc - 1);
-	struct rule rule;
 	if (!m || pc < m->text + 7 || pc > m->text_end || !m->text_readable || !unwind_readable(pc - 7, 7)) return 0;
-	return unwind_follows_call(pc) && !ehframe_rule(m, pc, 0, &rule);
+	return unwind_follows_call(pc) && !find_rule(pc, 0, generation, &p) && !(p.rule.flags & RULE_NONE);
 }
 
 /* Code without rules (made at run time): follows the frame pointers, and believes them only when they lead back to a call in code
    that has rules. Otherwise nothing of it is kept. */
-static COLD int step_blind(struct walk *w, unsigned why)
+static COLD int step_blind(struct walk *w, unsigned why, uint32_t generation)
 {
 	struct unwind_regs *r = w->regs;
 	uint64_t fp = r->r[UNWIND_FP], sp = r->r[UNWIND_SP], next, pc;
@@ -213,7 +194,7 @@ static COLD int step_blind(struct walk *w, unsigned why)
 		if (fp < sp || read_word(w, fp, &next) || read_word(w, fp + 8, &pc) || pc < SYS_PAGE || pc >> 47) break;
 		sp = fp + 16;
 		fp = next;
-		if (returns_to_known(pc)) {
+		if (returns_to_known(pc, generation)) {
 			w->n = n;
 			r->r[UNWIND_FP] = fp;
 			r->r[UNWIND_SP] = sp;
@@ -227,41 +208,87 @@ static COLD int step_blind(struct walk *w, unsigned why)
 	return stop(w, why);
 }
 
-static ALWAYS_INLINE int step(struct walk *w, uint32_t generation)
+static COLD int step(struct walk *w, uint32_t generation)
 {
 	union packed p;
-	if (UNLIKELY(find_rule(w->regs->pc, w->exact, generation, &p))) return step_blind(w, WIRE_CUT_UNKNOWN_CODE);
-	if (LIKELY(!p.rule.flags)) {
-		w->exact = 0;
-		return step_plain(w, &p.rule);
-	}
+	if (find_rule(w->regs->pc, w->exact, generation, &p)) return step_blind(w, WIRE_CUT_UNKNOWN_CODE, generation);
 	if (p.rule.flags & RULE_LAST) return -1;
-	if (p.rule.flags & RULE_NONE) return step_blind(w, WIRE_CUT_NO_RULE);
+	if (p.rule.flags & RULE_NONE) return step_blind(w, WIRE_CUT_NO_RULE, generation);
 	if (p.rule.flags & RULE_KERNEL) return step_kernel(w);
 	w->exact = !!(p.rule.flags & RULE_EXACT);
-	return step_odd(w, &p.rule);
+	return step_rule(w, &p.rule);
+}
+
+/* Takes a return address into the result. Returns 0 when the walk is over. */
+static ALWAYS_INLINE int admit(struct walk *w, uint64_t pc)
+{
+	if (UNLIKELY(!pc)) return 0;
+	if (UNLIKELY(pc >> 47 || !w->steps--)) {
+		w->cut = 1 + (pc >> 47 ? WIRE_CUT_UNKNOWN_CODE : WIRE_CUT_DEPTH);
+		return 0;
+	}
+	if (UNLIKELY(pc - w->own < w->own_size)) return 1;
+	if (UNLIKELY(w->n == w->max)) {
+		w->cut = 1 + WIRE_CUT_DEPTH;
+		return 0;
+	}
+	w->pc[w->n++] = pc;
+	return 1;
+}
+
+/* Nearly every frame's CFA is counted from its stack or frame pointer, so these two are enough to walk nearly every stack. Returns 0
+   when one is met that needs more. Changes no register of w->regs. The rule is taken apart in registers: a detour through memory
+   would cost more than all the rest. */
+static ALWAYS_INLINE int walk_quickly(struct walk *w, uint32_t generation)
+{
+	struct unwind_bounds *b = w->bounds;
+	uint64_t pc = w->regs->pc, sp = w->regs->r[UNWIND_SP], fp = w->regs->r[UNWIND_FP];
+	while (admit(w, pc)) {
+		uint64_t word[3], key = key_of(pc, 0, generation);
+		const struct set *s = set_of(pc);
+		if (UNLIKELY(!match(&s->way[0], key, word)) && UNLIKELY(!match(&s->way[1], key, word))) {
+			union packed p;
+			if (find_rule(pc, 0, generation, &p)) return 0;
+			word[0] = p.word[0];
+			word[1] = p.word[1];
+		}
+		int64_t off = (int32_t)word[0], low = (int16_t)(word[0] >> 32), saved_fp = (int16_t)(word[1] >> 16);
+		uint64_t form = word[0] >> 48;
+		if (UNLIKELY(form != UNWIND_SP && form != UNWIND_FP)) return form >> 8 & RULE_LAST;
+		uint64_t cfa = (form == UNWIND_SP ? sp : fp) + (uint64_t)off, depth = (uint64_t)-low * 8;
+		if (UNLIKELY(cfa <= sp || cfa % 8 || cfa > b->hi || cfa - b->lo < depth))
+			if (cfa <= sp || cfa % 8 || cfa <= depth || reach(w, cfa - depth, cfa)) {
+				w->cut = 1 + WIRE_CUT_BOUNDS;
+				return 1;
+			}
+		const uint64_t *top = (const uint64_t *)cfa;
+		if (saved_fp) fp = top[saved_fp];
+		pc = top[-1];
+		sp = cfa;
+	}
+	return 1;
+}
+
+static COLD void walk_fully(struct walk *w, uint32_t generation)
+{
+	while (admit(w, w->regs->pc) && !step(w, generation))
+		;
 }
 
 unsigned unwind_walk(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsigned *cut, struct unwind_regs *regs)
 {
-	struct walk w = { .bounds = b, .regs = regs, .pc = pc, .max = max, .probes = UNWIND_PROBES };
 	const struct module *self = modules_self();
-	uint64_t own = self ? self->start : 0, own_size = self ? self->end - self->start : 0;
+	struct walk w = {
+		.bounds = b, .regs = regs, .pc = pc, .max = max, .steps = max + DROPPED_MAX, .probes = UNWIND_PROBES,
+		.own = self ? self->start : 0, .own_size = self ? self->end - self->start : 0,
+	};
 	uint32_t generation = modules_generation();
 	uintptr_t sp = regs->r[UNWIND_SP];
 	if (UNLIKELY(sp < b->lo || sp >= b->hi) && settle(&w, sp)) w.cut = 1 + WIRE_CUT_BOUNDS;
-	for (unsigned i = 0; !w.cut; i++) {
-		if (!regs->pc) break;
-		if (UNLIKELY(regs->pc >> 47)) {
-			w.cut = 1 + WIRE_CUT_UNKNOWN_CODE;
-			break;
-		}
-		if (UNLIKELY(w.n == max || i == max + DROPPED_MAX)) {
-			w.cut = 1 + WIRE_CUT_DEPTH;
-			break;
-		}
-		if (LIKELY(regs->pc - own >= own_size)) pc[w.n++] = regs->pc;
-		if (step(&w, generation)) break;
+	else if (!walk_quickly(&w, generation)) {
+		w.n = 0;
+		w.steps = max + DROPPED_MAX;
+		walk_fully(&w, generation);
 	}
 	*cut = w.cut;
 	return w.n;
