@@ -19,6 +19,23 @@ static void print_choices(const struct option_row *r, const char *between)
 	for (size_t i = 0; (w = r->choice(i)); i++) printf("%s%s", i ? between : "", w);
 }
 
+/* The words that the operands behind the first may be: "PID|NAME rate=SIZE|stop..." has "rate= stop". */
+static int has_words(const struct cmd *c)
+{
+	const char *s = c->arguments ? strchr(c->arguments, ' ') : NULL;
+
+	return s && strchr(s, '|');
+}
+
+static void print_words(const struct cmd *c)
+{
+	for (const char *s = strchr(c->arguments, ' ') + 1; *s; s += strspn(s, "|.")) {
+		size_t n = strcspn(s, "|."), name = strcspn(s, "=");
+		printf("%.*s ", (int)(name < n ? name + 1 : n), s);
+		s += n;
+	}
+}
+
 static void print_verbs(void)
 {
 	for (const struct cmd *const *c = cmds; *c; c++)
@@ -56,6 +73,11 @@ static void bash_verb(const struct cmd *c)
 	fputs("\t\tesac\n\t\tif [[ $cur == -* ]]; then\n\t\t\tCOMPREPLY=($(compgen -W '--help", stdout);
 	for (const struct option_row *r = c->options; r && r->name; r++) printf(" --%s", r->name);
 	fputs("' -- \"$cur\"))\n", stdout);
+	if (has_words(c)) {
+		fputs("\t\telif ((COMP_CWORD > 2)); then\n\t\t\tCOMPREPLY=($(compgen -W '", stdout);
+		print_words(c);
+		fputs("' -- \"$cur\"))\n", stdout);
+	}
 	if (has(c->arguments, "PID")) fputs("\t\telse\n\t\t\tCOMPREPLY=($(compgen -W \"$(" PIDS ")\" -- \"$cur\"))\n", stdout);
 	fputs("\t\tfi ;;\n", stdout);
 }
@@ -136,6 +158,7 @@ static void zsh(void)
 		if ((*c)->hidden) continue;
 		printf("\t%s)\n\t\t_arguments -s %s\\\n\t\t\t'(-h --help)'{-h,--help}'[help]' \\\n", (*c)->name, (*c)->in_order ? "-A '-*' " : "");
 		for (const struct option_row *r = (*c)->options; r && r->name; r++) zsh_option(r);
+		if (has_words(*c)) fputs("\t\t\t'*:order:(", stdout), print_words(*c), fputs(")' \\\n", stdout);
 		if (has((*c)->arguments, "PID")) fputs("\t\t\t'1:process:_alloctop_pids' ;;\n", stdout);
 		else if (has((*c)->arguments, "CMD")) fputs("\t\t\t'(-)1:command:_command_names -e' '*::arguments:_normal' ;;\n", stdout);
 		else fputs("\t\t\t&& return ;;\n", stdout);
@@ -168,6 +191,19 @@ static void fish_option(const struct cmd *c, const struct option_row *r)
 	putchar('\n');
 }
 
+/* Another command's line begins behind our name, the verb and the options: fish must know which of these take a word. */
+static void fish_command(const struct cmd *c)
+{
+	fputs("-a '(__fish_complete_subcommand --fcs-skip=2", stdout);
+	for (const struct option_row *r = c->options; r && r->name; r++) {
+		if (!r->argument) continue;
+		/* the letter first: the function takes long names at the start for its own options */
+		if (r->letter) printf(" -%c", r->letter);
+		printf(" --%s", r->name);
+	}
+	fputs(")'\n", stdout);
+}
+
 static void fish(void)
 {
 	fputs("# fish completion for alloctop, made by: alloctop completion fish\n"
@@ -181,9 +217,15 @@ static void fish(void)
 		fish_text((*c)->summary);
 		printf("\ncomplete -c alloctop -n '__fish_seen_subcommand_from %s' -l help -s h -d 'help'\n", (*c)->name);
 		for (const struct option_row *r = (*c)->options; r && r->name; r++) fish_option(*c, r);
-		printf("complete -c alloctop -n '__fish_seen_subcommand_from %s' ", (*c)->name);
+		if (has_words(*c)) {
+			printf("complete -c alloctop -n '__fish_seen_subcommand_from %s; and test (count (commandline -opc)) -gt 2' -a '", (*c)->name);
+			print_words(*c);
+			fputs("'\n", stdout);
+		}
+		printf("complete -c alloctop -n '__fish_seen_subcommand_from %s%s' ", (*c)->name,
+		       has_words(*c) ? "; and test (count (commandline -opc)) -le 2" : "");
 		if (has((*c)->arguments, "PID")) fputs("-a \"(" PIDS ")\"\n", stdout);
-		else if (has((*c)->arguments, "CMD")) fputs("-a '(__fish_complete_subcommand)'\n", stdout);
+		else if (has((*c)->arguments, "CMD")) fish_command(*c);
 		else fputs("-f\n", stdout);
 	}
 	fputs("complete -c alloctop -n '__fish_seen_subcommand_from help' -a '", stdout);
