@@ -1,0 +1,43 @@
+/* target.h: one process (or core file) as the readers see it: its memory, its map, its threads, its auxiliary vector. Owns what it
+ * points to. */
+#ifndef ALLOCTOP_TARGET_H
+#define ALLOCTOP_TARGET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "inspect/target/maps.h"
+#include "inspect/target/proc.h"
+
+struct err;
+struct mem;
+
+struct target_thread { pid_t tid; char name[16]; uint64_t robust_head; /* get_robust_list, 0 if unknown */ };
+
+struct target {
+	pid_t pid;              /* 0: not a live process */
+	struct proc proc;
+	struct mem *mem;
+	struct maps maps;
+	struct target_thread *thread; size_t nthreads;
+	uint64_t at_random;     /* AT_RANDOM of the auxiliary vector: address of 16 random bytes; 0 if unknown */
+	uint64_t at_entry, at_phdr;
+};
+
+/* 0, or -1 with *e: GONE, DENIED, UNSUPPORTED (32-bit, kernel thread, zombie). */
+int target_open_pid(struct target *t, pid_t pid, struct err *e);
+/* A core file, from the kernel or gcore; files are looked up below sysroot. */
+int target_open_core(struct target *t, const char *core, const char *exe, const char *sysroot, struct err *e);
+/* Reads maps and threads again: for series, and when a walk was torn. */
+int target_refresh(struct target *t, struct err *e);
+void target_close(struct target *t);
+
+/* A writable region of one loaded object: its data and the anonymous memory right behind it (.bss), merged: allocators' states
+   straddle the two. */
+struct target_region { uint64_t start, end; const char *path; int main_program; };
+/* All of them, ascending; free() the array. Anonymous memory that no object precedes is not among them. */
+size_t target_data_regions(const struct target *t, struct target_region **out);
+/* Anonymous (or [heap]) private writable memory at addr? */
+int target_is_anonymous(const struct target *t, uint64_t addr);
+
+#endif
