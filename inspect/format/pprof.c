@@ -17,7 +17,7 @@
 struct making {
 	const struct profile *p;
 	struct profile_store *store;
-	struct profile_table strings;   /* from an interned string's address to its index */
+	struct profile_table strings;   /* from a text to its index */
 	const char **text; size_t ntext;        /* as they are in the profile, by index */
 	uint8_t *location, *function;   /* non-zero: used */
 	Perftools__Profiles__Profile m;
@@ -25,13 +25,13 @@ struct making {
 
 static int same_text(const void *ctx, uint32_t value, const void *key)
 {
-	return ((const struct making *)ctx)->text[value] == key;
+	return !strcmp(((const struct making *)ctx)->text[value], key);
 }
 
 static int64_t string(struct making *g, const char *text)
 {
 	if (!text || !*text) return 0;
-	uint32_t *v = profile_table_find(&g->strings, profile_hash(7, &text, sizeof text), same_text, g, text);
+	uint32_t *v = profile_table_find(&g->strings, profile_hash(7, text, strlen(text)), same_text, g, text);
 	if (!*v) {
 		if ((g->ntext & (g->ntext - 1)) == 0) g->text = xreallocarray(g->text, g->ntext * 2, sizeof *g->text);
 		g->text[g->ntext] = text;
