@@ -62,7 +62,7 @@ $(BUILD)/inspect/format/pprof.o $(BUILD)/inspect/format/pprof_read.o: $(BUILD)/i
 # the page's assets are in html.o as they are
 $(BUILD)/inspect/format/html.o: $(wildcard inspect/format/html/*)
 
-# What a test says of itself, in lines such as "/* LINK: inspect agent/unwind.c */" (default: inspect, which stands for all of
+# What a test (or a benchmark) says of itself, in lines such as "/* LINK: inspect agent/unwind.c */" (default: inspect, which stands for all of
 # inspect/), "/* CFLAGS: -O1 */", "/* LDLIBS: $(pkg-config --libs libunwind) */", "/* SUBJECT: no-musl */".
 say = $(shell sed -n 's,^/\* $(1): *\(.*[^ ]\) *\*/.*,\1,p' $(2))
 objects = $(foreach l,$(or $(call say,LINK,$(1)),inspect),$(if $(filter inspect,$l),$(LIB_OBJ),$(patsubst %.c,$(BUILD)/%.o,$(l:$(BUILD)/%=%))))
@@ -78,7 +78,7 @@ subject: $(SUBJECT:%=$(BUILD)/%) $(MUSL:%=$(BUILD)/%.musl)
 harness: $(FUZZ:%=$(BUILD)/%)
 
 .SECONDEXPANSION:
-$(BUILD)/tests/unit/%: tests/unit/%.c $$(call objects,tests/unit/$$*.c)
+$(BUILD)/tests/%: tests/%.c $$(call objects,tests/$$*.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(WARN_C) $(STD) $(call say,CFLAGS,$<) -MMD -MP -o $@ $< $(call objects,$<) $(call say,LDLIBS,$<) $(CMD_LIBS)
 $(BUILD)/tests/unit/%: tests/unit/%.cc $$(call objects,tests/unit/$$*.cc)

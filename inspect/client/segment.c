@@ -14,7 +14,7 @@
 
 enum { EPOCH_TRIES = 3 };
 static const uint64_t SIZE_SANE = 1ull << 57, WEIGHT_SANE = 1ull << 62;
-static const double TICKS_MIN = 1e6, TICKS_MAX = 1e11, BASE_MIN_S = 0.01;
+static const double TICKS_MIN = 1e6, TICKS_MAX = 1e11, BASE_MIN_S = 0.001;
 
 int segment_header(const struct segment *g, struct wire_header *h, struct err *e)
 {
