@@ -114,7 +114,8 @@ static void print_text(const struct list *l)
 		if (x->why[0]) fprintf(stderr, "alloctop: list: %s\n", x->why);
 	}
 	if (!l->n) fputs("alloctop: no process with an agent; start one with: alloctop run -- CMD\n", stderr);
-	if (l->denied) fprintf(stderr, "alloctop: list: %u processes may not be looked at (run as root)\n", l->denied);
+	/* for root, what cannot be looked at has just ended */
+	if (l->denied && geteuid()) fprintf(stderr, "alloctop: list: %u more may not be looked at (run as root)\n", l->denied);
 }
 
 static int print_json(const struct list *l, struct err *e)

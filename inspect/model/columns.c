@@ -23,7 +23,9 @@ static void error(const struct site_row *r, const struct sites *s, char buf[COLU
 
 static void percent(double part, double whole, char buf[COLUMNS_TEXT])
 {
-	if (whole > 0) snprintf(buf, COLUMNS_TEXT, "%.1f%%", 100 * part / whole);
+	double p = whole > 0 ? 100 * part / whole : 0;
+
+	if (whole > 0) snprintf(buf, COLUMNS_TEXT, p < 99.95 ? "%.1f%%" : "%.0f%%", p);
 	else strcpy(buf, "-");
 }
 
@@ -66,12 +68,12 @@ static void function(const struct site_row *r, const struct sites *s, char buf[C
 }
 
 const struct column columns[] = {
-	{ "live", "LIVE", 6, "bytes allocated here and not freed", live },
-	{ "error", "±", 6, "standard error of LIVE", error },
-	{ "share", "SHARE", 6, "of all live bytes", share },
-	{ "objects", "OBJECTS", 7, "blocks allocated here and not freed", objects },
+	{ "live", "LIVE", 5, "bytes allocated here and not freed", live },
+	{ "error", "±", 5, "standard error of LIVE", error },
+	{ "share", "SHARE", 5, "of all live bytes", share },
+	{ "objects", "OBJS", 5, "blocks allocated here and not freed", objects },
 	{ "rate", "RATE/s", 6, "bytes allocated here per second", rate },
-	{ "life", "LIFE", 7, "median age at which blocks of this site were freed", life },
+	{ "life", "LIFE", 6, "median age at which blocks of this site were freed", life },
 	{ "remote", "REMOTE", 6, "of the freed bytes, those freed by another thread", remote },
 	{ "function", "FUNCTION < CALLER", 0, "who allocates, and who called it", function },
 	{ 0 },
