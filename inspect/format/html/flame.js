@@ -61,7 +61,7 @@ function amount(v, type) {
 	return (v < 0 ? "\u2212" : "") + a.toFixed(digits) + units[i];
 }
 
-const share = (part, whole) => whole ? (100 * part / whole).toFixed(2) + " %" : "0 %";
+const share = (part, whole) => (whole ? (100 * part / whole).toFixed(2) : "0").replace("-", "\u2212") + " %";
 const error = (variance, type) => variance > 0 ? "± " + amount(Math.sqrt(variance), type) : "";
 
 function place(node) {
@@ -161,9 +161,9 @@ function drawFrame(box, rows) {
 	const y = (state.flame ? rows - 1 - box.depth : box.depth) * ROW, text = label(frameOf(box.node).name, box.w);
 	rect.setAttribute("x", box.x.toFixed(2));
 	rect.setAttribute("y", y);
-	rect.setAttribute("width", box.w.toFixed(2));
-	rect.setAttribute("height", ROW);
-	rect.setAttribute("rx", box.w > 6 ? 3 : 0);
+	rect.setAttribute("width", (box.w - (box.w > 3 ? 1 : 0.2)).toFixed(2));
+	rect.setAttribute("height", ROW - 1);
+	rect.setAttribute("rx", box.w > 6 ? 2.5 : 0);
 	rect.setAttribute("fill", colourOf(box.node));
 	g.append(rect);
 	if (text) {
@@ -249,7 +249,7 @@ function drawFunctions() {
 	$("functions").replaceChildren(...all.slice(0, TABLE).map((r) => {
 		const row = element("tr"), name = element("td", r.name, "name");
 		name.style.setProperty("--share", Math.min(100 * Math.abs(r.self) / (whole || 1), 100) + "%");
-		row.append(element("td", amount(r.self, t)), element("td", r.self ? error(r.variance, t).slice(2) : "", "soft"),
+		row.append(element("td", amount(r.self, t), r.self ? "" : "soft"), element("td", r.self ? error(r.variance, t).slice(2) : "", "soft"),
 			element("td", share(r.self, whole), "soft"),
 			element("td", amount(r.total, t)), element("td", share(r.total, whole), "soft"), name);
 		row.addEventListener("click", () => { $("search").value = r.name; search(r.name); scrollTo(0, 0); });
