@@ -4,6 +4,9 @@
 #include "cc.h"
 #include "sys.h"
 
+/* In place: a call would cost stack. */
+#define COPY(to, from) __builtin_memcpy(to, from, sizeof(struct rule))
+
 enum {
 	ADVANCE = 0x40, OFFSET = 0x80, RESTORE = 0xc0,          /* with an operand in the low six bits */
 	NOP = 0x00, SET_LOC, ADVANCE1, ADVANCE2, ADVANCE4, OFFSET_EXTENDED, RESTORE_EXTENDED, UNDEFINED, SAME_VALUE, REGISTER,
@@ -12,11 +15,17 @@ enum {
 	GNU_ARGS_SIZE = 0x2e, GNU_NEGATIVE_OFFSET = 0x2f,
 };
 
+/* rbx, rbp, r12 to r15; rsp. */
+int cfi_place(uint64_t reg)
+{
+	static const int8_t place[16] = { -1, -1, -1, 0, -1, -1, RULE_FP, RULE_SP, -1, -1, -1, -1, 2, 3, 4, 5 };
+	return reg < 16 ? place[reg] : -1;
+}
+
 static int index_of(uint64_t reg)
 {
-	for (unsigned i = 0; i < RULE_SAVED; i++)
-		if (ehframe_saved[i] == reg) return (int)i;
-	return -1;
+	int i = cfi_place(reg);
+	return i < RULE_SAVED ? i : -1;
 }
 
 static void forget(struct rule *r, unsigned i)
@@ -58,21 +67,23 @@ static void saved_by_expression(struct cfi *f, struct cursor *c)
 {
 	uint64_t reg = cursor_uleb(c), n = cursor_uleb(c);
 	struct cfi_value v;
-	struct rule *r = &f->now;
-	int i = index_of(reg);
-	if (cfi_expression(c, n, f->pc, 1, &v) || v.reg == CFI_NUMBER || v.deref) {
+	struct rule *r = f->now;
+	int i = index_of(reg), base = -1;
+	if (!cfi_expression(c, n, f->pc, 1, &v)) base = v.reg < 0 ? -1 : cfi_place((uint64_t)v.reg);
+	else v.reg = CFI_NUMBER;
+	if (v.reg == CFI_NUMBER || v.deref) {
 		lose(r, reg);
 	} else if (v.reg == CFI_CFA) {
 		saved(r, reg, v.n);
-	} else if (i < 0) {
+	} else if (i < 0 || base < 0) {
 		lose(r, reg);
-	} else if (v.n % 8 || v.n / 8 != (int16_t)(v.n / 8) || ((r->based & ~(1u << i)) && r->cfa >> 4 != v.reg)) {
+	} else if (v.n % 8 || v.n / 8 != (int16_t)(v.n / 8) || ((r->based & ~(1u << i)) && r->cfa >> 4 != base)) {
 		lose(r, reg);
 	} else {
 		forget(r, (unsigned)i);
 		r->reg[i] = (int16_t)(v.n / 8);
 		r->based |= (uint8_t)(1u << i);
-		r->cfa = (uint8_t)((r->cfa & 15) | v.reg << 4);
+		r->cfa = (uint8_t)((r->cfa & 15) | base << 4);
 	}
 }
 
@@ -92,7 +103,7 @@ static void undefine(struct rule *r, uint64_t reg)
 static void restore(struct cfi *f, uint64_t reg)
 {
 	const uint8_t ra = RULE_LAST | RULE_NONE;
-	struct rule *r = &f->now, *from = &f->initial;
+	struct rule *r = f->now, *from = &f->initial;
 	int i = index_of(reg);
 	if (reg == CFI_RA) r->flags = (uint8_t)((r->flags & ~ra) | (from->flags & ra));
 	if (i < 0) return;
@@ -104,8 +115,9 @@ static void restore(struct cfi *f, uint64_t reg)
 
 static void set_cfa_register(struct rule *r, uint64_t reg)
 {
-	if (reg >= CFI_RA || r->flags & RULE_DEREF) r->flags |= RULE_NONE;
-	else r->cfa = (uint8_t)((r->cfa & 0xf0) | reg);
+	int place = cfi_place(reg);
+	if (place < 0 || r->flags & RULE_DEREF) r->flags |= RULE_NO_CFA;
+	else r->cfa = (uint8_t)((r->cfa & 0xf0) | place);
 }
 
 static void set_cfa_offset(struct rule *r, int64_t off)
@@ -116,7 +128,7 @@ static void set_cfa_offset(struct rule *r, int64_t off)
 
 static void set_cfa(struct rule *r, uint64_t reg, int64_t off)
 {
-	r->flags &= (uint8_t)~RULE_DEREF;
+	r->flags &= (uint8_t)~(RULE_DEREF | RULE_NO_CFA);
 	r->add = 0;
 	set_cfa_register(r, reg);
 	set_cfa_offset(r, off);
@@ -127,25 +139,25 @@ static void set_cfa_expression(struct cfi *f, struct cursor *c)
 	struct cfi_value v;
 	uint64_t n = cursor_uleb(c);
 	if (cfi_expression(c, n, f->pc, 0, &v) || v.reg < 0 || v.reg == CFI_CFA || v.add != (int16_t)v.add) {
-		f->now.flags |= RULE_NONE;
+		f->now->flags |= RULE_NO_CFA;
 		return;
 	}
-	set_cfa(&f->now, (uint64_t)v.reg, v.n);
+	set_cfa(f->now, (uint64_t)v.reg, v.n);
 	if (!v.deref) return;
-	f->now.flags |= RULE_DEREF;
-	f->now.add = (int16_t)v.add;
+	f->now->flags |= RULE_DEREF;
+	f->now->add = (int16_t)v.add;
 }
 
 static void keep(struct cfi *f, struct cursor *c)
 {
 	if (f->depth == CFI_DEPTH) c->bad = 1;
-	else memcpy(&f->kept[f->depth++], &f->now, sizeof f->now);
+	else COPY(&f->kept[f->depth++], f->now);
 }
 
 static void recall(struct cfi *f, struct cursor *c)
 {
 	if (!f->depth) c->bad = 1;
-	else memcpy(&f->now, &f->kept[--f->depth], sizeof f->now);
+	else COPY(f->now, &f->kept[--f->depth]);
 }
 
 static void advance(struct cfi *f, uint64_t n)
@@ -161,11 +173,11 @@ static void skip(struct cursor *c, uint64_t n)
 
 static void run_one(struct cfi *f, struct cursor *c, unsigned op)
 {
-	struct rule *r = &f->now;
+	struct rule *r = f->now;
 	uint64_t reg;
 	switch (op) {
 	case NOP: break;
-	case SET_LOC: f->loc = cursor_encoded(c, f->encoding, f->base); break;
+	case SET_LOC: f->loc = cursor_encoded(c, f->encoding, 0); break;
 	case ADVANCE1: advance(f, cursor_u8(c)); break;
 	case ADVANCE2: advance(f, cursor_u16(c)); break;
 	case ADVANCE4: advance(f, cursor_u32(c)); break;
@@ -191,33 +203,29 @@ static void run_one(struct cfi *f, struct cursor *c, unsigned op)
 	}
 }
 
-static void run(struct cfi *f, struct cursor *c, uint64_t until)
+void cfi_run(struct cfi *f, struct cursor *c, uint64_t until)
 {
 	while (c->p < c->end && !c->bad && f->loc <= until) {
 		unsigned op = cursor_u8(c), low = op & 0x3f;
 		switch (op & 0xc0) {
 		case ADVANCE: advance(f, low); break;
-		case OFFSET: saved(&f->now, low, (int64_t)cursor_uleb(c) * f->data_align); break;
+		case OFFSET: saved(f->now, low, (int64_t)cursor_uleb(c) * f->data_align); break;
 		case RESTORE: restore(f, low); break;
 		default: run_one(f, c, op);
 		}
 	}
+	if (c->bad) f->bad = 1;
 }
 
-int cfi_run(struct cfi *f, struct cursor *common, struct cursor *own, struct rule *out)
+int cfi_finish(struct cfi *f)
 {
-	struct rule *r = &f->now;
-	r->flags = RULE_NONE;           /* until the return address is said to be saved */
-	run(f, common, UINT64_MAX);
-	memcpy(&f->initial, r, sizeof *r);
-	run(f, own, f->target);
-	if (common->bad || own->bad) r->flags |= RULE_NONE;
+	struct rule *r = f->now;
+	if (f->bad || r->flags & RULE_NO_CFA) r->flags |= RULE_NONE;
 	if (r->flags & RULE_LAST) r->flags = RULE_LAST;
 	if (f->signal) r->flags |= RULE_EXACT;
 	if (r->based | r->lost) r->flags |= RULE_ODD;
 	r->low = -1;
 	for (unsigned i = 0; i < RULE_SAVED; i++)
 		if (!(r->based >> i & 1) && r->reg[i] < r->low) r->low = r->reg[i];
-	memcpy(out, r, sizeof *out);
 	return r->flags & RULE_NONE ? -1 : 0;
 }

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include "ehframe.h"
 
-enum { CFI_RA = 16, CFI_SP = 7, CFI_DEPTH = 4 };
+enum { CFI_RA = 16, CFI_SP = 7, CFI_DEPTH = 2 };
 
 /* Bytes to be read. Past the end every read gives 0 and sets `bad`. */
 struct cursor { const uint8_t *p, *end; int bad; };
@@ -21,17 +21,21 @@ uint64_t cursor_encoded(struct cursor *c, unsigned encoding, uint64_t base);
 
 /* One frame description being run. The first part is filled by the caller. */
 struct cfi {
-	uint64_t pc, target;            /* the rule is for the row that holds target; pc is what expressions see */
-	uint64_t loc, base;             /* first address described; base of data-relative pointers */
+	uint64_t pc;                    /* what expressions see */
+	uint64_t loc;                   /* first address described, then of the row being made */
 	uint64_t code_align;
 	int64_t data_align;
-	uint8_t encoding, sized, signal;
-	uint8_t depth;
-	struct rule now, initial, kept[CFI_DEPTH];
+	uint8_t encoding, sized, signal, bad, depth;
+	struct rule *now, initial, kept[CFI_DEPTH];
 };
 
-/* Runs the common instructions, then those of the function, up to the target. 0, or -1 with RULE_NONE in out->flags. */
-int cfi_run(struct cfi *f, struct cursor *common, struct cursor *own, struct rule *out);
+/* Runs the instructions from c into *f->now, while the row begins at or before `until`. First those common to many functions, with
+   UINT64_MAX; *f->now is then the initial rule. */
+void cfi_run(struct cfi *f, struct cursor *c, uint64_t until);
+/* Completes the rule. 0, or -1 with RULE_NONE in its flags. */
+int cfi_finish(struct cfi *f);
+/* Place of a register in a rule by its DWARF number, -1: none. */
+int cfi_place(uint64_t reg);
 
 /* A value while an expression runs: number, register + number, or what stands there in memory plus `add`. */
 struct cfi_value { int64_t n; int32_t add; int8_t reg; uint8_t deref; };

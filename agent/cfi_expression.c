@@ -4,7 +4,7 @@
 #include "cc.h"
 #include "sys.h"
 
-enum { DEPTH = 6 };
+enum { DEPTH = 4 };
 
 enum {
 	DEREF = 0x06, CONST1U = 0x08, CONST1S, CONST2U, CONST2S, CONST4U, CONST4S, CONST8U, CONST8S, CONSTU, CONSTS,
@@ -116,19 +116,23 @@ static int run_one(struct machine *m, struct cursor *c, unsigned op)
 
 int cfi_expression(struct cursor *c, uint64_t n, uint64_t pc, int cfa, struct cfi_value *out)
 {
-	struct cursor own = *c;
 	struct machine m;
+	const uint8_t *end = c->end;
+	int failed = 0;
 	m.n = 0;
 	m.pc = pc;
-	if (n > (uintptr_t)(c->end - c->p)) {
+	if (n > (uintptr_t)(end - c->p)) {
 		c->bad = 1;
 		return -1;
 	}
-	own.end = c->p += n;            /* whatever it says, the instruction after it is known */
+	const uint8_t *after = c->p + n;
+	c->end = after;
 	if (cfa) push(&m, CFI_CFA, 0);
-	while (own.p < own.end && !own.bad)
-		if (run_one(&m, &own, cursor_u8(&own))) return -1;
-	if (own.bad || !m.n) return -1;
-	*out = m.v[m.n - 1];
-	return 0;
+	while (c->p < after && !failed) failed = run_one(&m, c, cursor_u8(c));
+	failed |= c->bad || !m.n;
+	if (!failed) *out = m.v[m.n - 1];
+	c->p = after;                   /* whatever the expression says, the instruction after it is known */
+	c->end = end;
+	c->bad = 0;
+	return failed ? -1 : 0;
 }

@@ -1,6 +1,7 @@
 /* cpu.h: what depends on the processor, chosen once. Each cpu_ARCH.h offers:
  *   cpu_syscall(nr, a..f)   a raw system call; negative errno on failure; touches neither errno nor the stack
  *   cpu_ticks()             the cycle counter: constant rate, one for all cores
+ *   cpu_thread_pointer()    address of the thread's control block; above its stack, except in the main thread
  *   CPU_PAUSE()             a spin-wait hint */
 #ifndef AGENT_CPU_H
 #define AGENT_CPU_H

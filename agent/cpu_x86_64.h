@@ -14,6 +14,13 @@ static inline long cpu_syscall(long nr, long a, long b, long c, long d, long e, 
 	return ret;
 }
 
+static inline uintptr_t cpu_thread_pointer(void)
+{
+	uintptr_t p;
+	__asm__("mov %%fs:0, %0" : "=r"(p));
+	return p;
+}
+
 static inline uint64_t cpu_ticks(void)
 {
 	return __builtin_ia32_rdtsc();

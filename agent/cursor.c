@@ -11,7 +11,7 @@ static ALWAYS_INLINE uint64_t take(struct cursor *c, unsigned n)
 		c->p = c->end;
 		return 0;
 	}
-	memcpy(&v, c->p, n);
+	__builtin_memcpy(&v, c->p, n);
 	c->p += n;
 	return v;
 }

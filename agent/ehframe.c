@@ -12,8 +12,6 @@ enum {
 	SEARCH_MAX = 64 << 20,
 };
 
-const uint8_t ehframe_saved[RULE_SAVED] = { 3, 6, 12, 13, 14, 15 };
-
 static int inside(const struct module *m, uintptr_t p, uintptr_t n)
 {
 	return p >= m->start && p < m->end && n <= m->end - p;
@@ -24,7 +22,7 @@ static int record(const struct module *m, uintptr_t p, struct cursor *c)
 {
 	if (!inside(m, p, 8) || !unwind_readable(p, 8)) return -1;
 	uint32_t n;
-	memcpy(&n, (const void *)p, 4);
+	__builtin_memcpy(&n, (const void *)p, 4);
 	if (n < 4 || n > RECORD_MAX || !inside(m, p, n + 4) || !unwind_readable(p, n + 4)) return -1;
 	*c = (struct cursor){ (const uint8_t *)p + 4, (const uint8_t *)p + 4 + n, 0 };
 	return 0;
@@ -74,7 +72,7 @@ static int read_cie(const struct module *m, uintptr_t p, struct cfi *f, struct c
 /* Reads the head of the FDE at p and of its CIE. Covers `target`: returns 1 with both cursors on the instructions. */
 static COLD int read_fde(const struct module *m, uintptr_t p, uintptr_t target, struct cfi *f, struct cursor *cie, struct cursor *fde)
 {
-	memset(f, 0, sizeof *f);
+	*f = (struct cfi){ .pc = f->pc, .now = f->now };
 	if (record(m, p, fde)) return -1;
 	uintptr_t here = (uintptr_t)fde->p;
 	uint32_t back = cursor_u32(fde);
@@ -105,14 +103,14 @@ static COLD uintptr_t indexed(const struct module *m, uintptr_t target, uintptr_
 		uintptr_t mid = (lo + hi) / 2, at = base + mid * 8;
 		if ((at / SYS_PAGE != page || (at + 7) / SYS_PAGE != page) && !unwind_readable(at, 8)) return 0;
 		page = (at + 7) / SYS_PAGE;
-		memcpy(pair, (const void *)at, 4);
+		__builtin_memcpy(pair, (const void *)at, 4);
 		if (m->hdr + (uintptr_t)(intptr_t)pair[0] <= target) lo = mid + 1;
 		else hi = mid;
 	}
 	if (!lo) return 0;
 	base += (lo - 1) * 8;
 	if (!unwind_readable(base, 8)) return 0;
-	memcpy(pair, (const void *)base, 8);
+	__builtin_memcpy(pair, (const void *)base, 8);
 	return m->hdr + (uintptr_t)(intptr_t)pair[1];
 }
 
@@ -123,7 +121,7 @@ static COLD int linear(const struct module *m, uintptr_t p, uintptr_t target, st
 	for (unsigned i = 0; i < RECORDS_MAX && p + 8 <= end; i++) {
 		uint32_t head[2];
 		if (!inside(m, p, 8) || !unwind_readable(p, 8)) return -1;
-		memcpy(head, (const void *)p, 8);
+		__builtin_memcpy(head, (const void *)p, 8);
 		if (!head[0] || head[0] > RECORD_MAX) return -1;
 		if (head[1] && read_fde(m, p, target, f, cie, fde) == 1) return 1;
 		p += head[0] + 4;
@@ -133,30 +131,28 @@ static COLD int linear(const struct module *m, uintptr_t p, uintptr_t target, st
 
 int ehframe_rule(const struct module *m, uintptr_t pc, int exact, struct rule *out)
 {
-	struct cfi f;
-	struct cursor cie, fde;
 	uintptr_t target = pc - !exact, frames = m->frames, at = indexed(m, target, &frames);
+	struct cfi f = { .pc = pc, .now = out };
+	struct cursor cie, fde;
 	int found = at ? read_fde(m, at, target, &f, &cie, &fde) : frames ? linear(m, frames, target, &f, &cie, &fde) : -1;
-	memset(out, 0, sizeof *out);
-	out->flags = RULE_NONE;
+	*out = (struct rule){ .flags = found == 1 ? RULE_NONE : RULE_NONE | RULE_ABSENT };
 	if (found != 1) return -1;
-	f.pc = pc;
-	f.target = target;
-	f.base = m->hdr;
-	return cfi_run(&f, &cie, &fde, out);
+	cfi_run(&f, &cie, UINT64_MAX);
+	f.initial = *out;
+	cfi_run(&f, &fde, target);
+	return cfi_finish(&f);
 }
 
 /* A CIE as compilers write them, with an FDE of this module's code behind it. */
 static int plausible(const struct module *m, uintptr_t p)
 {
-	struct cfi f;
+	struct cfi f = { .pc = 0 };
 	struct cursor cie, fde;
-	memset(&f, 0, sizeof f);
 	if (read_cie(m, p, &f, &cie) || f.code_align != 1 || f.data_align != -8 || !f.sized) return 0;
 	uintptr_t next = (uintptr_t)cie.end;
 	uint32_t head[2];
 	if (!inside(m, next, 8)) return 0;
-	memcpy(head, (const void *)next, 8);
+	__builtin_memcpy(head, (const void *)next, 8);
 	return head[1] == next + 4 - p && read_fde(m, next, 0, &f, &cie, &fde) >= 0 && f.loc >= m->text && f.loc < m->text_end;
 }
 
@@ -167,7 +163,7 @@ uintptr_t ehframe_search(const struct module *m, uintptr_t lo, uintptr_t hi)
 	for (uintptr_t p = (lo + 3) & ~(uintptr_t)3; p + 24 <= hi; p += 4) {
 		if (!(p % SYS_PAGE) && !unwind_readable(p, 1)) return 0;
 		uint32_t n;
-		memcpy(&n, (const void *)p, 4);
+		__builtin_memcpy(&n, (const void *)p, 4);
 		if (n >= 12 && n <= 64 && !memcmp((const void *)(p + 4), head, sizeof head) && plausible(m, p)) return p;
 	}
 	return 0;

@@ -200,13 +200,28 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 	if (q || n) sample_made(q, n, c->rate);
 }
 
+/* The call proper. Marked always: on a slow path it is not known yet what it leads to. */
+#define MARKED(assign_call) do { \
+		struct unwind_mark mark; \
+		unwind_mark_set(&thread_self.stack, &mark); \
+		assign_call; \
+		unwind_mark_clear(&thread_self.stack, &mark); \
+	} while (0)
+
 #define ALLOC(name, params, args, size, fallback) \
 	EXPORT void *name params; \
+	static NOINLINE void *blind_##name params \
+	{ \
+		void *r; \
+		MARKED(r = ((void *(*) params)entry[AT_##name].fn) args); \
+		return r; \
+	} \
 	static COLD void *slow_##name params \
 	{ \
 		struct call c; \
 		call_begin(&c, &entry[AT_##name], 0, size, 1); \
-		void *r = c.fn ? ((void *(*) params)c.fn) args : fallback; \
+		void *r; \
+		MARKED(r = c.fn ? ((void *(*) params)c.fn) args : fallback); \
 		call_made(&c, r, size); \
 		return r; \
 	} \
@@ -215,6 +230,7 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 		struct real *e = &entry[AT_##name]; \
 		struct thread *self = &thread_self; \
 		if (e->nature == REAL_OUTER) return ((void *(*) params)e->fn) args; \
+		if (e->nature == REAL_BLIND) return blind_##name args; \
 		if (UNLIKELY(e->nature != REAL_LEAF)) return slow_##name args; \
 		self->allocs++; \
 		size_t bytes = size; \
@@ -225,12 +241,19 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 
 #define REALLOC(name, params, args, size, fallback) \
 	EXPORT void *name params; \
+	static NOINLINE void *blind_##name params \
+	{ \
+		void *r; \
+		MARKED(r = ((void *(*) params)entry[AT_##name].fn) args); \
+		return r; \
+	} \
 	static COLD void *slow_##name params \
 	{ \
 		struct call c; \
 		size_t bytes = size; \
 		call_begin(&c, &entry[AT_##name], p, bytes, 1); \
-		void *q = c.fn ? ((void *(*) params)c.fn) args : fallback; \
+		void *q; \
+		MARKED(q = c.fn ? ((void *(*) params)c.fn) args : fallback); \
 		call_resized(&c, p, q, bytes); \
 		return q; \
 	} \
@@ -239,6 +262,7 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 		struct real *e = &entry[AT_##name]; \
 		struct thread *self = &thread_self; \
 		if (e->nature == REAL_OUTER) return ((void *(*) params)e->fn) args; \
+		if (e->nature == REAL_BLIND) return blind_##name args; \
 		if (UNLIKELY(e->nature != REAL_LEAF)) return slow_##name args; \
 		self->allocs++; \
 		self->frees += p != 0; \
@@ -261,7 +285,7 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 	EXPORT void name params \
 	{ \
 		struct real *e = &entry[AT_##name]; \
-		if (e->nature == REAL_OUTER) return ((void (*) params)e->fn) args; \
+		if (e->nature == REAL_OUTER || e->nature == REAL_BLIND) return ((void (*) params)e->fn) args; \
 		if (UNLIKELY(e->nature != REAL_LEAF)) return slow_##name args; \
 		thread_self.frees += p != 0; \
 		if (UNLIKELY(live_maybe(p))) return slow_##name args; \
@@ -291,8 +315,7 @@ static COLD int slow_posix(struct real *e, void **out, size_t al, size_t n)
 	struct call c;
 	int failed;
 	call_begin(&c, e, 0, n, 1);
-	if (c.fn) failed = ((int (*)(void **, size_t, size_t))c.fn)(out, al, n);
-	else failed = (*out = aligned(al, n)) ? 0 : SYS_ENOMEM;
+	MARKED(failed = c.fn ? ((int (*)(void **, size_t, size_t))c.fn)(out, al, n) : (*out = aligned(al, n)) ? 0 : SYS_ENOMEM);
 	call_made(&c, failed ? 0 : *out, n);
 	return failed;
 }

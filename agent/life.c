@@ -11,6 +11,7 @@
 #include "symbols.h"
 #include "sys.h"
 #include "thread.h"
+#include "unwind.h"
 #include "wire.h"
 
 enum state { NEW, STARTING, RUNNING, DORMANT };
@@ -87,6 +88,7 @@ static COLD void start(void)
 		return;
 	}
 	mark_page();
+	unwind_set_top(settings_argc());
 	modules_scan();
 	if (segment_open(SEGMENT_SHARED, life.notices)) {
 		RELEASE(life.state, DORMANT);

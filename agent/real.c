@@ -2,6 +2,7 @@
 #include "real.h"
 #include "cc.h"
 #include "symbols.h"
+#include "unwind.h"
 
 enum { VOTES = 2 };
 
@@ -36,7 +37,7 @@ void *real_find(struct real *r)
 
 void real_vote(struct real *r, int nested)
 {
-	uint8_t nature = nested ? REAL_OUTER : REAL_LEAF;
+	uint8_t nature = !nested ? REAL_LEAF : unwind_blind((uintptr_t)r->fn) ? REAL_BLIND : REAL_OUTER;
 	/* votes: the low bits count, the top bit is what for */
 	uint8_t votes = LOAD(r->votes), side = nested ? 0x80 : 0;
 	votes = (votes & 0x80) == side ? (uint8_t)(votes + 1) : (uint8_t)(side | 1);

@@ -98,3 +98,14 @@ void settings_read(char *notices, size_t n)
 		if (value && *value && (complaint = apply(&rows[i], value))) settings_complain(notices, n, rows[i].name, complaint);
 	}
 }
+
+/* Below the environment, as the kernel made it, stand the arguments, their NULL, and below them their count. */
+uintptr_t settings_argc(void)
+{
+	if (!settings_ready()) return 0;
+	const uintptr_t *p = (const uintptr_t *)environ;
+	if (p[-1]) return 0;            /* the program has moved it already */
+	for (uintptr_t n = 0; n < 1 << 16; n++)
+		if (p[-2 - (intptr_t)n] == n) return (uintptr_t)(p - 2 - n);
+	return 0;
+}

@@ -30,4 +30,7 @@ void settings_complain(char *notices, size_t n, const char *subject, const char 
 /* The value of a variable, NULL if not set. */
 const char *settings_env(const char *name);
 
+/* Address of argc, where the main thread's stack begins; 0 when it cannot be told. */
+uintptr_t settings_argc(void);
+
 #endif

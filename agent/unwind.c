@@ -10,26 +10,24 @@
 #include "modules.h"
 #include "sys.h"
 
-enum { WAYS = 2, SETS = 2048, BLIND_MAX = 128, DROPPED_MAX = 64 };
+enum { WAYS = 2, SETS = 2048, BLIND_MAX = 128, DROPPED_MAX = 64, MARKS_MAX = 8, KNOWN = (1 << RULE_REGS) - 1 };
 
 struct entry { uint64_t word[4]; };
 union packed { struct rule rule; uint64_t word[3]; };
 struct set { struct entry way[WAYS]; } ALIGNED(64);
 
 static struct set cache[SETS];
+static uintptr_t main_top;
 
 struct walk {
 	struct unwind_bounds *bounds;
 	struct unwind_regs *regs;
-	uint64_t *pc;
-	unsigned n, max, cut, steps;
-	unsigned probes;
+	uint64_t *out;
 	uint64_t own, own_size;         /* the agent's own code: its frames are left out */
-	int exact;                      /* regs->pc is an instruction that was interrupted */
+	uint64_t pc, sp, fp;            /* where walk_quickly stands */
+	uint32_t n, max, cut, steps, probes, generation;
+	struct unwind_mark *mark;       /* the next to go on at */
 };
-
-/* Registers a callee preserves, by DWARF number: the others are known only where the kernel has saved all. */
-enum { PRESERVED = 1 << 3 | 1 << 6 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 15, ALL = 0xffff };
 
 static ALWAYS_INLINE uint64_t mix(uint64_t key, const uint64_t *w)
 {
@@ -96,14 +94,13 @@ static COLD int stop(struct walk *w, unsigned why)
 static COLD int step_kernel(struct walk *w)
 {
 	struct unwind_regs *r = w->regs;
-	uintptr_t frame = r->r[UNWIND_SP];
-	if ((frame < w->bounds->lo || frame + UNWIND_CONTEXT > w->bounds->hi) && reach(w, frame, frame + UNWIND_CONTEXT))
+	uintptr_t frame = r->r[RULE_SP];
+	if (frame % 8 || ((frame < w->bounds->lo || frame + UNWIND_CONTEXT > w->bounds->hi) && reach(w, frame, frame + UNWIND_CONTEXT)))
 		return stop(w, WIRE_CUT_BOUNDS);
-	for (unsigned i = 0; i < UNWIND_REGS; i++) r->r[i] = *(const uint64_t *)(frame + unwind_context_offset(i));
-	r->pc = *(const uint64_t *)(frame + unwind_context_offset(UNWIND_REGS));
-	r->valid = ALL;
-	w->exact = 1;
-	uintptr_t sp = r->r[UNWIND_SP];
+	for (unsigned i = 0; i < RULE_REGS; i++) r->r[i] = *(const uint64_t *)(frame + unwind_context_offset(i));
+	r->pc = *(const uint64_t *)(frame + unwind_context_offset(RULE_REGS));
+	r->valid = KNOWN;
+	uintptr_t sp = r->r[RULE_SP];
 	if ((sp < w->bounds->lo || sp > w->bounds->hi) && settle(w, sp)) return stop(w, WIRE_CUT_BOUNDS);
 	return 0;
 }
@@ -112,42 +109,47 @@ static COLD int step_kernel(struct walk *w)
 static COLD int step_rule(struct walk *w, const struct rule *u)
 {
 	struct unwind_regs *r = w->regs;
-	uint64_t cfa = r->r[u->cfa & 15] + (uint64_t)(int64_t)u->off, base = r->r[u->cfa >> 4], pc;
-	if (!(r->valid >> (u->cfa & 15) & 1)) return stop(w, WIRE_CUT_NO_RULE);
+	unsigned reg = u->cfa & 15, base_reg = u->cfa >> 4;
+	uint64_t cfa = r->r[reg] + (uint64_t)(int64_t)u->off, base = r->r[base_reg];
+	int base_known = r->valid >> base_reg & 1;
+	if (!(r->valid >> reg & 1)) return stop(w, WIRE_CUT_NO_RULE);
 	if (u->flags & RULE_DEREF) {
 		if (read_word(w, cfa, &cfa)) return stop(w, WIRE_CUT_BOUNDS);
 		cfa += (uint64_t)(int64_t)u->add;
 	}
-	if (cfa <= r->r[UNWIND_SP] || read_word(w, cfa - 8, &pc)) return stop(w, WIRE_CUT_BOUNDS);
-	int base_known = r->valid >> (u->cfa >> 4) & 1;
+	if (cfa <= r->r[RULE_SP] || read_word(w, cfa - 8, &r->pc)) return stop(w, WIRE_CUT_BOUNDS);
 	for (unsigned i = 0; i < RULE_SAVED; i++) {
-		unsigned reg = ehframe_saved[i], based = u->based >> i & 1;
-		uint64_t bit = 1ULL << reg, at = (based ? base : cfa) + (uint64_t)(int64_t)u->reg[i] * 8;
+		unsigned based = u->based >> i & 1;
 		if (u->lost >> i & 1 || (based && !base_known)) {
-			r->valid &= ~bit;
+			r->valid &= ~(1ULL << i);
 			continue;
 		}
 		if (!based && !u->reg[i]) continue;
-		if (read_word(w, at, &r->r[reg])) return stop(w, WIRE_CUT_BOUNDS);
-		r->valid |= bit;
+		if (read_word(w, (based ? base : cfa) + (uint64_t)(int64_t)u->reg[i] * 8, &r->r[i])) return stop(w, WIRE_CUT_BOUNDS);
+		r->valid |= 1ULL << i;
 	}
-	r->r[UNWIND_SP] = cfa;
-	r->pc = pc;
-	r->valid &= PRESERVED;
+	r->r[RULE_SP] = cfa;
 	return 0;
 }
 
-/* Makes the rule for an address that the cache does not know. 0, or -1 when no module covers it: that is not worth keeping. */
-static COLD int make_rule(uint64_t pc, int exact, struct rule *out)
+static COLD int follows_call(uint64_t pc)
 {
-	const struct module *m = modules_find(pc - !exact);
-	memset(out, 0, sizeof *out);
-	out->flags = RULE_NONE;
-	if (!m) return -1;
-	if (m->text_readable && pc >= m->text && pc + 9 <= m->text_end && unwind_readable(pc, 9) && unwind_is_trampoline(pc))
-		out->flags = RULE_KERNEL;
-	else
-		ehframe_rule(m, pc, exact, out);
+	const struct module *m = modules_find(pc - 1);
+	return m && m->text_readable && pc >= m->text + 7 && pc <= m->text_end && unwind_readable(pc - 7, 7) && unwind_follows_call(pc);
+}
+
+/* By the frame pointer alone. If this function keeps none, the frame pointer is some caller's, and its own return address lies on
+   the way there: so nothing that looks like one may. */
+static COLD int step_blind(struct walk *w)
+{
+	enum { FRAME_MAX = 1 << 13 };
+	struct unwind_regs *r = w->regs;
+	uint64_t fp = r->r[RULE_FP], sp = r->r[RULE_SP], word;
+	if (!(r->valid >> RULE_FP & 1) || fp < sp || fp - sp > FRAME_MAX || read_word(w, fp, &word)) return -1;
+	for (; sp < fp; sp += 8)
+		if (read_word(w, sp, &word) || follows_call(word)) return -1;
+	if (read_word(w, fp + 8, &r->pc) || read_word(w, fp, &r->r[RULE_FP]) || r->pc < SYS_PAGE) return -1;
+	r->r[RULE_SP] = fp + 16;
 	return 0;
 }
 
@@ -164,59 +166,27 @@ static ALWAYS_INLINE int match(const struct entry *e, uint64_t key, uint64_t *w)
 	return LOAD(e->word[0]) == mix(key, w);
 }
 
-static COLD int find_rule(uint64_t pc, int exact, uint32_t generation, union packed *out)
+/* Makes the rule for an address that the cache does not know, and keeps it. 0, or -1 when no module covers it: that is not worth
+   keeping. */
+static COLD int make_rule(struct walk *w, uint64_t pc, int exact, union packed *out)
 {
-	uint64_t key = key_of(pc, exact, generation);
-	struct set *s = set_of(pc);
-	if (match(&s->way[0], key, out->word) || match(&s->way[1], key, out->word)) return 0;
-	if (make_rule(pc, exact, &out->rule)) return -1;
-	store(s, key, out);
+	const struct module *m = modules_find(pc - !exact);
+	*out = (union packed){ .rule = { .flags = RULE_NONE } };
+	if (!m) return -1;
+	if (m->text_readable && pc >= m->text && pc + 9 <= m->text_end && unwind_readable(pc, 9) && unwind_is_trampoline(pc))
+		out->rule.flags = RULE_KERNEL;
+	else
+		ehframe_rule(m, pc, exact, &out->rule);
+	store(set_of(pc), key_of(pc, exact, w->generation), out);
 	return 0;
 }
 
-static COLD int returns_to_known(uint64_t pc, uint32_t generation)
+static ALWAYS_INLINE int find_rule(struct walk *w, uint64_t pc, int exact, union packed *out)
 {
-	union packed p;
-	const struct module *m = modules_find(pc - 1);
-	if (!m || pc < m->text + 7 || pc > m->text_end || !m->text_readable || !unwind_readable(pc - 7, 7)) return 0;
-	return unwind_follows_call(pc) && !find_rule(pc, 0, generation, &p) && !(p.rule.flags & RULE_NONE);
-}
-
-/* Code without rules (made at run time): follows the frame pointers, and believes them only when they lead back to a call in code
-   that has rules. Otherwise nothing of it is kept. */
-static COLD int step_blind(struct walk *w, unsigned why, uint32_t generation)
-{
-	struct unwind_regs *r = w->regs;
-	uint64_t fp = r->r[UNWIND_FP], sp = r->r[UNWIND_SP], next, pc;
-	unsigned n = w->n;
-	if (!(r->valid >> UNWIND_FP & 1)) return stop(w, why);
-	for (unsigned i = 0; i < BLIND_MAX; i++) {
-		if (fp < sp || read_word(w, fp, &next) || read_word(w, fp + 8, &pc) || pc < SYS_PAGE || pc >> 47) break;
-		sp = fp + 16;
-		fp = next;
-		if (returns_to_known(pc, generation)) {
-			w->n = n;
-			r->r[UNWIND_FP] = fp;
-			r->r[UNWIND_SP] = sp;
-			r->pc = pc;
-			r->valid = 1 << UNWIND_FP | 1 << UNWIND_SP;
-			w->exact = 0;
-			return 0;
-		}
-		if (n < w->max) w->pc[n++] = pc;
-	}
-	return stop(w, why);
-}
-
-static COLD int step(struct walk *w, uint32_t generation)
-{
-	union packed p;
-	if (find_rule(w->regs->pc, w->exact, generation, &p)) return step_blind(w, WIRE_CUT_UNKNOWN_CODE, generation);
-	if (p.rule.flags & RULE_LAST) return -1;
-	if (p.rule.flags & RULE_NONE) return step_blind(w, WIRE_CUT_NO_RULE, generation);
-	if (p.rule.flags & RULE_KERNEL) return step_kernel(w);
-	w->exact = !!(p.rule.flags & RULE_EXACT);
-	return step_rule(w, &p.rule);
+	uint64_t key = key_of(pc, exact, w->generation);
+	const struct set *s = set_of(pc);
+	if (match(&s->way[0], key, out->word) || match(&s->way[1], key, out->word)) return 0;
+	return make_rule(w, pc, exact, out);
 }
 
 /* Takes a return address into the result. Returns 0 when the walk is over. */
@@ -232,64 +202,156 @@ static ALWAYS_INLINE int admit(struct walk *w, uint64_t pc)
 		w->cut = 1 + WIRE_CUT_DEPTH;
 		return 0;
 	}
-	w->pc[w->n++] = pc;
+	w->out[w->n++] = pc;
 	return 1;
 }
 
-/* Nearly every frame's CFA is counted from its stack or frame pointer, so these two are enough to walk nearly every stack. Returns 0
-   when one is met that needs more. Changes no register of w->regs. The rule is taken apart in registers: a detour through memory
-   would cost more than all the rest. */
-static ALWAYS_INLINE int walk_quickly(struct walk *w, uint32_t generation)
+enum quick { DONE, MISS, SPECIAL };
+
+/* Nearly every frame's CFA is counted from its stack or frame pointer, so these two are enough to walk nearly every stack. Stops
+   where the cache has no rule, or a rule needs more; changes no register of w->regs. The rule is taken apart in registers: a detour
+   through memory would cost more than all the rest. */
+static ALWAYS_INLINE enum quick walk_quickly(struct walk *w)
 {
 	struct unwind_bounds *b = w->bounds;
-	uint64_t pc = w->regs->pc, sp = w->regs->r[UNWIND_SP], fp = w->regs->r[UNWIND_FP];
-	while (admit(w, pc)) {
-		uint64_t word[3], key = key_of(pc, 0, generation);
+	uint64_t pc = w->pc, sp = w->sp, fp = w->fp;
+	do {
+		uint64_t word[3], key = key_of(pc, 0, w->generation);
 		const struct set *s = set_of(pc);
 		if (UNLIKELY(!match(&s->way[0], key, word)) && UNLIKELY(!match(&s->way[1], key, word))) {
-			union packed p;
-			if (find_rule(pc, 0, generation, &p)) return 0;
-			word[0] = p.word[0];
-			word[1] = p.word[1];
+			w->pc = pc;
+			w->sp = sp;
+			w->fp = fp;
+			return MISS;
 		}
-		int64_t off = (int32_t)word[0], low = (int16_t)(word[0] >> 32), saved_fp = (int16_t)(word[1] >> 16);
+		int64_t off = (int32_t)word[0], low = (int16_t)(word[0] >> 32), saved_fp = (int16_t)(word[1] >> 16 * RULE_FP);
 		uint64_t form = word[0] >> 48;
-		if (UNLIKELY(form != UNWIND_SP && form != UNWIND_FP)) return form >> 8 & RULE_LAST;
-		uint64_t cfa = (form == UNWIND_SP ? sp : fp) + (uint64_t)off, depth = (uint64_t)-low * 8;
+		if (UNLIKELY(form != RULE_SP && form != RULE_FP)) return form >> 8 & RULE_LAST ? DONE : SPECIAL;
+		uint64_t cfa = (form == RULE_SP ? sp : fp) + (uint64_t)off, depth = (uint64_t)-low * 8;
 		if (UNLIKELY(cfa <= sp || cfa % 8 || cfa > b->hi || cfa - b->lo < depth))
 			if (cfa <= sp || cfa % 8 || cfa <= depth || reach(w, cfa - depth, cfa)) {
 				w->cut = 1 + WIRE_CUT_BOUNDS;
-				return 1;
+				return DONE;
 			}
 		const uint64_t *top = (const uint64_t *)cfa;
 		if (saved_fp) fp = top[saved_fp];
 		pc = top[-1];
 		sp = cfa;
+	} while (admit(w, pc));
+	return DONE;
+}
+
+/* Goes on at the mark that was set on the way into code without tables. One that a longjmp left behind is told by the return address
+   that its call has put below it: it is no more in the agent. */
+static COLD int step_mark(struct walk *w)
+{
+	uint64_t word, sp = w->regs->r[RULE_SP];
+	for (unsigned i = 0; w->mark && i < MARKS_MAX; i++) {
+		struct unwind_mark *m = w->mark;
+		if (read_word(w, (uintptr_t)m, &word) || read_word(w, (uintptr_t)(m + 1) - 8, &word)) return -1;
+		w->mark = m->outer;
+		if (m->regs.r[RULE_SP] <= sp) continue;
+		if (read_word(w, m->regs.r[RULE_SP] - 8, &word) || word - w->own >= w->own_size) return -1;
+		*w->regs = m->regs;
+		return 0;
 	}
+	return -1;
+}
+
+/* libc's start code, where it has no tables: told by how near it is to the beginning of the stack. The nearest that was ever seen of
+   main's stack, and of the other threads' stacks, is that of the start code. */
+static COLD int at_start(uintptr_t pc, uintptr_t sp)
+{
+	enum { NEAR = 64, FAR = 64 << 10 };
+	static uint32_t nearest[2] = { FAR, FAR };
+	int other = LOAD(main_top) - sp >= FAR;
+	uint64_t distance = (other ? cpu_thread_pointer() : LOAD(main_top)) - sp;
+	if (!unwind_blind(pc) || distance > (uint64_t)LOAD(nearest[other]) + NEAR) return 0;
+	if (distance < LOAD(nearest[other])) STORE(nearest[other], (uint32_t)distance);
 	return 1;
 }
 
-static COLD void walk_fully(struct walk *w, uint32_t generation)
+/* All registers, all kinds of frames. Code that nothing describes (made at run time) is crossed by its frame pointers, which are
+   believed only when they lead back to a call in code that has rules, and from there to another call; otherwise nothing of it is
+   kept. */
+static ALWAYS_INLINE void walk_fully(struct walk *w)
 {
-	while (admit(w, w->regs->pc) && !step(w, generation))
-		;
+	struct unwind_regs *r = w->regs;
+	unsigned blind = 0, kept = 0, why = 0;
+	uint64_t stuck_pc = 0, stuck_sp = 0;
+	int exact = 0, landed = 0;
+	while (admit(w, r->pc)) {
+		union packed p;
+		int unknown = find_rule(w, r->pc, exact, &p);
+		if (blind && (unknown || p.rule.flags & RULE_ABSENT || !follows_call(r->pc))) unknown = 1;
+		else if (p.rule.flags & RULE_ABSENT) unknown = 1;
+		if (unknown && !blind && !step_mark(w)) {
+			exact = 0;
+			continue;
+		}
+		if (unknown && !landed) {
+			if (!blind) {
+				stuck_pc = r->pc;
+				stuck_sp = r->r[RULE_SP];
+				kept = w->n;
+				why = modules_find(r->pc) ? WIRE_CUT_NO_RULE : WIRE_CUT_UNKNOWN_CODE;
+			}
+			if (++blind > BLIND_MAX || step_blind(w)) break;
+			exact = 0;
+			continue;
+		}
+		if (landed && !follows_call(r->pc)) break;
+		if (landed) blind = 0;
+		landed = !!blind;
+		if (landed) r->valid = 1 << RULE_FP | 1 << RULE_SP;
+		if (p.rule.flags & RULE_LAST) return;
+		if (p.rule.flags & RULE_NONE) {
+			stop(w, WIRE_CUT_NO_RULE);
+			break;
+		}
+		if (p.rule.flags & RULE_KERNEL ? step_kernel(w) : step_rule(w, &p.rule)) break;
+		exact = !!(p.rule.flags & (RULE_KERNEL | RULE_EXACT));
+	}
+	if (!blind) return;
+	w->n = kept;
+	w->cut = at_start(stuck_pc, stuck_sp) ? 0 : 1 + why;
 }
 
 unsigned unwind_walk(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsigned *cut, struct unwind_regs *regs)
 {
 	const struct module *self = modules_self();
 	struct walk w = {
-		.bounds = b, .regs = regs, .pc = pc, .max = max, .steps = max + DROPPED_MAX, .probes = UNWIND_PROBES,
-		.own = self ? self->start : 0, .own_size = self ? self->end - self->start : 0,
+		.bounds = b, .regs = regs, .out = pc, .max = max, .steps = max + DROPPED_MAX, .probes = UNWIND_PROBES,
+		.pc = regs->pc, .sp = regs->r[RULE_SP], .fp = regs->r[RULE_FP], .generation = modules_generation(),
+		.mark = b->mark, .own = self ? self->start : 0, .own_size = self ? self->end - self->start : 0,
 	};
-	uint32_t generation = modules_generation();
-	uintptr_t sp = regs->r[UNWIND_SP];
-	if (UNLIKELY(sp < b->lo || sp >= b->hi) && settle(&w, sp)) w.cut = 1 + WIRE_CUT_BOUNDS;
-	else if (!walk_quickly(&w, generation)) {
+	enum quick how = DONE;
+	if (UNLIKELY(w.sp < b->lo || w.sp >= b->hi) && settle(&w, w.sp)) w.cut = 1 + WIRE_CUT_BOUNDS;
+	else if (admit(&w, w.pc)) how = walk_quickly(&w);
+	/* a rule just made may be gone again, so the number of tries is bounded */
+	for (unsigned i = 0; how == MISS; i++) {
+		union packed p;
+		how = SPECIAL;
+		if (i < max + DROPPED_MAX && !make_rule(&w, w.pc, 0, &p)) how = walk_quickly(&w);
+	}
+	if (how == SPECIAL) {
 		w.n = 0;
 		w.steps = max + DROPPED_MAX;
-		walk_fully(&w, generation);
+		walk_fully(&w);
 	}
 	*cut = w.cut;
 	return w.n;
+}
+
+int unwind_blind(uintptr_t pc)
+{
+	const struct module *m = modules_find(pc);
+	struct rule rule = { .flags = RULE_NONE };
+	if (m) ehframe_rule(m, pc, 1, &rule);
+	return m && rule.flags & (RULE_NONE | RULE_ABSENT);
+}
+
+void unwind_set_top(uintptr_t top)
+{
+	STORE(main_top, top);
 }

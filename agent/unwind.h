@@ -8,24 +8,39 @@
 #define AGENT_UNWIND_H
 
 #include <stdint.h>
+#include "ehframe.h"
 
 enum { UNWIND_PROBES = 256, UNWIND_STACK = 700 };
 
 /* The part of the current stack known to be readable. Kept by the caller, one per thread, zero at first. A thread that changes
    stacks is noticed by its stack pointer. */
-struct unwind_bounds { uintptr_t lo, hi; };
+struct unwind_mark;
+struct unwind_bounds {
+	uintptr_t lo, hi;
+	struct unwind_mark *mark;       /* innermost of this thread, NULL: none */
+};
 
 /* Fills pc[0..max) with the return addresses above the caller of this function, and the caller itself, innermost first, without
    frames of the agent's own object. Returns how many. *cut: 0 when the stack is whole, else 1 + WIRE_CUT_…
    (In signal handlers' callers the address is that of the interrupted instruction.) */
 unsigned unwind_here(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsigned *cut);
 
+/* A place on the way into code that has no unwind tables (musl's libc): where a walk that is stuck in there goes on. In a local of a
+   function of the agent, which calls that code between set and clear; passed by when it is not on the way of a walk. */
+static inline void unwind_mark_set(struct unwind_bounds *b, struct unwind_mark *m);
+static inline void unwind_mark_clear(struct unwind_bounds *b, struct unwind_mark *m);
+/* Is the code at this address of a known object, which has no unwind rules for it? */
+int unwind_blind(uintptr_t pc);
+/* Where the main thread's stack begins: the address of argc. A stack that ends without rules this near to its beginning is whole. */
+void unwind_set_top(uintptr_t top);
+
 /* ---- between unwind.c and unwind_ARCH.c ---- */
 
-enum { UNWIND_REGS = 16, UNWIND_SP = 7, UNWIND_FP = 6 };        /* DWARF numbers */
+/* Registers in the order of a struct rule. `valid`: one bit for each whose value is known. */
+struct unwind_regs { uint64_t r[RULE_REGS]; uint64_t pc, valid; };
 
-/* `valid`: one bit per register whose value is known. */
-struct unwind_regs { uint64_t r[UNWIND_REGS]; uint64_t pc; uint64_t valid; };
+/* Registers of the caller as they are when this returns. */
+void unwind_save(struct unwind_regs *regs);
 
 /* unwind_here saves the registers and comes here. */
 unsigned unwind_walk(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsigned *cut, struct unwind_regs *regs);
@@ -34,10 +49,24 @@ unsigned unwind_walk(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsign
 int unwind_readable(uintptr_t addr, uintptr_t n);
 /* Does the code at pc return from a signal handler to the kernel? Up to 9 bytes at pc are readable. */
 int unwind_is_trampoline(uintptr_t pc);
-/* Offset of a register (DWARF number, 16: pc) from the stack pointer in the trampoline's frame. */
+/* Offset of a register (RULE_REGS: pc) from the stack pointer in the trampoline's frame. */
 unsigned unwind_context_offset(unsigned reg);
 enum { UNWIND_CONTEXT = 176 };
 /* Do the bytes before pc end in a call? 7 bytes before pc are readable. */
 int unwind_follows_call(uintptr_t pc);
+
+struct unwind_mark { struct unwind_regs regs; struct unwind_mark *outer; };
+
+static inline void unwind_mark_set(struct unwind_bounds *b, struct unwind_mark *m)
+{
+	m->outer = b->mark;
+	unwind_save(&m->regs);
+	b->mark = m;
+}
+
+static inline void unwind_mark_clear(struct unwind_bounds *b, struct unwind_mark *m)
+{
+	b->mark = m->outer;
+}
 
 #endif

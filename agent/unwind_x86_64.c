@@ -10,29 +10,48 @@ __asm__(
 	".type unwind_here, @function\n"
 	"unwind_here:\n"
 	"	.cfi_startproc\n"
-	"	sub $152, %rsp\n"
-	"	.cfi_adjust_cfa_offset 152\n"
-	"	mov %rbx, 24(%rsp)\n"
-	"	mov %rbp, 48(%rsp)\n"
-	"	lea 160(%rsp), %rax\n"
+	"	sub $72, %rsp\n"
+	"	.cfi_adjust_cfa_offset 72\n"
+	"	mov %rbx, (%rsp)\n"
+	"	mov %rbp, 8(%rsp)\n"
+	"	mov %r12, 16(%rsp)\n"
+	"	mov %r13, 24(%rsp)\n"
+	"	mov %r14, 32(%rsp)\n"
+	"	mov %r15, 40(%rsp)\n"
+	"	lea 80(%rsp), %rax\n"
+	"	mov %rax, 48(%rsp)\n"
+	"	mov 72(%rsp), %rax\n"
 	"	mov %rax, 56(%rsp)\n"
-	"	mov %r12, 96(%rsp)\n"
-	"	mov %r13, 104(%rsp)\n"
-	"	mov %r14, 112(%rsp)\n"
-	"	mov %r15, 120(%rsp)\n"
-	"	mov 152(%rsp), %rax\n"
-	"	mov %rax, 128(%rsp)\n"
-	"	movq $0xf0c8, 136(%rsp)\n"      /* rbx rbp rsp r12-r15 */
+	"	movq $0x7f, 64(%rsp)\n"
 	"	mov %rsp, %r8\n"
 	"	call unwind_walk\n"
-	"	add $152, %rsp\n"
-	"	.cfi_adjust_cfa_offset -152\n"
+	"	add $72, %rsp\n"
+	"	.cfi_adjust_cfa_offset -72\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
 	".size unwind_here, . - unwind_here\n"
+	".globl unwind_save\n"
+	".hidden unwind_save\n"
+	".type unwind_save, @function\n"
+	"unwind_save:\n"
+	"	.cfi_startproc\n"
+	"	mov %rbx, (%rdi)\n"
+	"	mov %rbp, 8(%rdi)\n"
+	"	mov %r12, 16(%rdi)\n"
+	"	mov %r13, 24(%rdi)\n"
+	"	mov %r14, 32(%rdi)\n"
+	"	mov %r15, 40(%rdi)\n"
+	"	lea 8(%rsp), %rax\n"
+	"	mov %rax, 48(%rdi)\n"
+	"	mov (%rsp), %rax\n"
+	"	mov %rax, 56(%rdi)\n"
+	"	movq $0x7f, 64(%rdi)\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size unwind_save, . - unwind_save\n"
 	".popsection\n");
 
-_Static_assert(sizeof(struct unwind_regs) == 144 && __builtin_offsetof(struct unwind_regs, pc) == 128, "unwind_here's frame");
+_Static_assert(sizeof(struct unwind_regs) == 72 && __builtin_offsetof(struct unwind_regs, pc) == 56 && RULE_REGS == 7, "unwind_here's frame");
 
 /* The kernel copies the new mask in before it looks at `how`: an invalid one changes nothing and tells whether the copy worked.
    No seccomp filter denies this call, and it needs no descriptor. */
@@ -59,7 +78,7 @@ int unwind_is_trampoline(uintptr_t pc)
 /* struct rt_sigframe from its ucontext on: five words, then r8 and so on in the kernel's order. */
 unsigned unwind_context_offset(unsigned reg)
 {
-	static const uint8_t word[17] = { 18, 17, 19, 16, 14, 13, 15, 20, 5, 6, 7, 8, 9, 10, 11, 12, 21 };
+	static const uint8_t word[RULE_REGS + 1] = { 16, 15, 9, 10, 11, 12, 20, 21 };   /* rbx rbp r12-r15 rsp rip */
 	return word[reg] * 8u;
 }
 
