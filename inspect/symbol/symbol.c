@@ -173,9 +173,8 @@ static const struct known *from_module(struct symbolizer *s, struct module *m, u
 	if (!m->looked) look(s, m);
 	if (!m->object) return NULL;
 	int n = m->cache ? cache_find(m->cache, vaddr, f, DEPTH_MAX, s->names) : -1;
-	if (n > 0) return remember(s, addr, f, (size_t)n);
-	size_t found = n == 0 ? 0 : object_find(m->object, vaddr, f, DEPTH_MAX, s->names);
-	if (!found && n == 0) return NULL;
+	if (n >= 0) return n ? remember(s, addr, f, (size_t)n) : NULL;
+	size_t found = object_find(m->object, vaddr, f, DEPTH_MAX, s->names);
 	const struct known *k = found ? remember(s, addr, f, found) : NULL;
 	if (m->cache) cache_add(m->cache, vaddr, k ? k->frames : NULL, found);
 	return k;

@@ -42,10 +42,9 @@ static int settle(int fd, const struct stat *st)
 	if ((uint64_t)st->st_size > copy_max) return -1;
 	int copy = memfd_create("alloctop-elf", MFD_CLOEXEC);
 	if (copy < 0) return -1;
-	off_t left = st->st_size;
-	ssize_t r;
-	while (left > 0 && (r = sendfile(copy, fd, NULL, (size_t)left)) > 0) left -= r;
-	if (left) { close(copy); return -1; }
+	off_t at = 0;
+	while (at < st->st_size && sendfile(copy, fd, &at, (size_t)(st->st_size - at)) > 0) {}
+	if (at != st->st_size) { close(copy); return -1; }
 	close(fd);
 	return copy;
 }
