@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/wire.h"
 #include "cmd/preflight.h"
 #include "inspect/model/plain.h"
 #include "inspect/target/err.h"
@@ -126,6 +127,20 @@ static void set_environment(const struct run_options *o, const char *agent)
 	setenv("ALLOCTOP_PID", number, 1);
 }
 
+/* The agent makes the file anew: what stood there must not be anything else. */
+static int is_other_file(const char *path)
+{
+	char magic[sizeof WIRE_MAGIC - 1] = "";
+	FILE *f = fopen(path, "re");
+	int other;
+
+	if (!f) return 0;
+	size_t n = fread(magic, 1, sizeof magic, f);
+	other = n && (n < sizeof magic || memcmp(magic, WIRE_MAGIC, sizeof magic));
+	fclose(f);
+	return other;
+}
+
 /* The agent has no voice of its own before its segment stands: what would keep it from standing is told here. */
 static int check_segment(const char *path, struct err *e)
 {
@@ -138,7 +153,10 @@ static int check_segment(const char *path, struct err *e)
 	sys = errno;
 	free(dir);
 	if (n > SEGMENT_MAX) return err_set(e, ERR_USAGE, "run: --segment %s: the path is longer than %d bytes", path, SEGMENT_MAX);
-	return bad ? err_sys(e, sys, "run: --segment %s: writing into its directory", path) : 0;
+	if (bad) return err_sys(e, sys, "run: --segment %s: writing into its directory", path);
+	if (is_other_file(path))
+		return err_set(e, ERR_FAIL, "run: --segment %s: there is another file of this name (remove it, or choose another)", path);
+	return 0;
 }
 
 static int check_dir(const char *path, struct err *e)
