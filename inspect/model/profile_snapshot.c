@@ -165,23 +165,36 @@ static void add_comments(struct making *g)
 	if (s->bad) profile_comment(g->p, "lost: %llu records made no sense", (unsigned long long)s->bad);
 }
 
+static int is_library(const char *path)
+{
+	const char *so = strstr(path, ".so");
+	while (so && so[3] && so[3] != '.') so = strstr(so + 1, ".so");
+	return so != NULL;
+}
+
+/* The program's own module: the one of its name; a program started through a link has another: then what lies lowest and is no
+   library. NULL when there is none. */
+static const struct symbol_module *main_module(const struct making *g, const char *program)
+{
+	for (size_t i = 0; i < g->s->nmodules; i++) {
+		const char *slash = strrchr(g->module[i]->path, '/');
+		if (slash && !strcmp(slash + 1, program)) return g->module[i];
+	}
+	for (size_t i = 0; i < g->s->nmodules; i++)
+		if (*g->module[i]->path == '/' && !is_library(g->module[i]->path)) return g->module[i];
+	return NULL;
+}
+
 /* pprof takes the first mapping for the program itself. */
 static void add_mappings(struct making *g, const char *program)
 {
 	size_t n = g->s->nmodules;
-	const struct symbol_module *module = g->s->module, *main_module = n ? &module[0] : NULL;
-	for (size_t i = 0; i < n; i++) {
-		const char *slash = strrchr(module[i].path, '/');
-		if (slash && !strcmp(slash + 1, program)) {
-			main_module = &module[i];
-			break;
-		}
-	}
-	if (main_module) mapping_of_module(g->p, main_module);
-	for (size_t i = 0; i < n; i++) mapping_of_module(g->p, &module[i]);
 	g->module = xcalloc(n, sizeof *g->module);
-	for (size_t i = 0; i < n; i++) g->module[i] = &module[i];
+	for (size_t i = 0; i < n; i++) g->module[i] = &g->s->module[i];
 	if (n) qsort(g->module, n, sizeof *g->module, by_start);
+	const struct symbol_module *first = main_module(g, program);
+	if (first) mapping_of_module(g->p, first);
+	for (size_t i = 0; i < n; i++) mapping_of_module(g->p, g->module[i]);
 }
 
 struct profile *profile_of_snapshot(const struct snapshot *s, enum profile_kind kind, unsigned labels, const char *program)

@@ -1,7 +1,7 @@
 /* formats.c: every output format on one small recorded profile, and the reader of pprof files on what it must refuse. Without
  * arguments it tests. For tests/cli/formats: `formats write NAME [exact]` puts the recording on stdout in that format, `formats
  * convert NAME FILE [exact]` a pprof file, `formats difference NAME FILE BASE` what two of them differ by, `formats many NAME`
- * a made-up profile of 5000 stacks. */
+ * a made-up profile of 5000 stacks, `formats unnamed NAME` one of an address in the program itself. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "inspect/format/whole.h"
 #include "inspect/model/profile.h"
 #include "inspect/target/err.h"
+#include "inspect/target/maps.h"
 
 #define HOSTILE "</script><img src=x onerror=alert(1)>;\n\033[31m\xff{{data}}"
 
@@ -328,6 +329,32 @@ static struct profile *many(void)
 	return p;
 }
 
+__attribute__((noinline)) static int landmark(int x) { return x * 3 + 1; }
+
+/* A place in this very program, without its name: for pprof to find it in the binary. */
+static struct profile *unnamed(void)
+{
+	struct profile *p = profile_new();
+	struct maps maps;
+	struct err e = { 0 };
+	p->ntypes = 1;
+	p->type[0] = (struct profile_type){ "inuse_space", "bytes" };
+	if (maps_read(&maps, getpid(), &e)) exit(1);
+	const struct map *here = maps_find(&maps, (uint64_t)(uintptr_t)landmark);
+	if (!here) exit(1);
+	uint64_t start = UINT64_MAX, end = 0;
+	for (size_t i = 0; i < maps.n; i++) {
+		if (strcmp(maps.map[i].path, here->path)) continue;
+		if (maps.map[i].start < start) start = maps.map[i].start;
+		end = maps.map[i].end;
+	}
+	uint32_t l = profile_location(p, (uint64_t)(uintptr_t)landmark + (uint64_t)(landmark(1) != 4), profile_mapping(p, start, end, 0, here->path, ""));
+	profile_add(p, &l, 1, NULL, 0, (double[]){ 4096 }, NULL);
+	profile_text_mappings(p, &maps);
+	maps_free(&maps);
+	return p;
+}
+
 static struct profile *from_file(const char *path)
 {
 	struct err e = { 0 };
@@ -342,6 +369,7 @@ static struct profile *asked_for(int argc, char **argv)
 	exact = !strcmp(argv[argc - 1], "exact");
 	if (!strcmp(argv[1], "write")) return recorded();
 	if (!strcmp(argv[1], "many")) return many();
+	if (!strcmp(argv[1], "unnamed")) return unnamed();
 	if (argc < 4) exit(2);
 	struct profile *p = from_file(argv[3]), *base, *d;
 	if (strcmp(argv[1], "difference") || argc < 5) return p;
