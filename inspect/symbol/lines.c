@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/symbol/names.h"
 #include "inspect/symbol/span.h"
 #include "inspect/symbol/symbol.h"
 #include "inspect/target/xalloc.h"
@@ -169,26 +170,40 @@ static void name_frame(Dwarf_Die *die, struct symbol_frame *f)
 	f->start_line = !dwarf_decl_line(die, &line) && line > 0 ? (unsigned)line : 0;
 }
 
-static void position(struct unit *u, uint64_t vaddr, struct symbol_frame *f)
+static const char *keep_path(struct unit *u, const char *path, struct names *names)
+{
+	Dwarf_Attribute a;
+	const char *dir;
+	if (!path || *path == '/' || !dwarf_attr(&u->die, DW_AT_comp_dir, &a) || !(dir = dwarf_formstring(&a)) || !*dir)
+		return names_keep(names, path);
+	char *whole = xasprintf("%s/%s", dir, path);
+	const char *kept = names_keep(names, whole);
+	free(whole);
+	return kept;
+}
+
+static void position(struct unit *u, uint64_t vaddr, struct symbol_frame *f, struct names *names)
 {
 	int line;
 	Dwarf_Line *row = dwarf_getsrc_die(&u->die, vaddr);
+	f->file = keep_path(u, row ? dwarf_linesrc(row, NULL, NULL) : NULL, names);
 	if (!row) return;
-	f->file = dwarf_linesrc(row, NULL, NULL);
 	f->line = !dwarf_lineno(row, &line) && line > 0 ? (unsigned)line : 0;
 }
 
-static void call_position(struct unit *u, Dwarf_Die *call, struct symbol_frame *f)
+static void call_position(struct unit *u, Dwarf_Die *call, struct symbol_frame *f, struct names *names)
 {
 	Dwarf_Files *files;
 	size_t n;
 	unsigned file = number_of(call, DW_AT_call_file);
 	f->line = number_of(call, DW_AT_call_line);
-	if (!dwarf_getsrcfiles(&u->die, &files, &n) && file < n) f->file = dwarf_filesrc(files, file, NULL, NULL);
+	int known = !dwarf_getsrcfiles(&u->die, &files, &n) && file < n;
+	f->file = keep_path(u, known ? dwarf_filesrc(files, file, NULL, NULL) : NULL, names);
 }
 
 /* The chain from the function inwards gives the frames from the outside in: each stands where it calls the next. */
-static size_t frames_of(struct lines *l, struct unit *u, Dwarf_Die *func, uint64_t vaddr, struct symbol_frame *out, size_t max)
+static size_t frames_of(struct lines *l, struct unit *u, Dwarf_Die *func, uint64_t vaddr, struct symbol_frame *out, size_t max,
+                        struct names *names)
 {
 	Dwarf_Die chain[INLINE_MAX];
 	size_t n = 1;
@@ -199,13 +214,13 @@ static size_t frames_of(struct lines *l, struct unit *u, Dwarf_Die *func, uint64
 		size_t at = n - 1 - i;
 		out[i] = (struct symbol_frame){.inlined = at > 0};
 		name_frame(&chain[at], &out[i]);
-		if (i == 0) position(u, vaddr, &out[i]);
-		else call_position(u, &chain[at + 1], &out[i]);
+		if (i == 0) position(u, vaddr, &out[i], names);
+		else call_position(u, &chain[at + 1], &out[i], names);
 	}
 	return kept;
 }
 
-size_t lines_find(struct lines *l, uint64_t vaddr, struct symbol_frame *frames, size_t max)
+size_t lines_find(struct lines *l, uint64_t vaddr, struct symbol_frame *frames, size_t max, struct names *names)
 {
 	struct unit *lined = NULL;
 	if (!max) return 0;
@@ -213,11 +228,11 @@ size_t lines_find(struct lines *l, uint64_t vaddr, struct symbol_frame *frames, 
 	for (const struct span *s = NULL; tries++ < 16 && (s = spans_find(&l->spans, vaddr, s));) {
 		struct unit *u = &l->unit[s->id];
 		Dwarf_Die *func = function_at(l, u, vaddr);
-		if (func) return frames_of(l, u, func, vaddr, frames, max);
+		if (func) return frames_of(l, u, func, vaddr, frames, max, names);
 		if (!lined) lined = u;
 	}
 	if (!lined) return 0;
 	frames[0] = (struct symbol_frame){0};
-	position(lined, vaddr, &frames[0]);
-	return frames[0].file || frames[0].line;
+	position(lined, vaddr, &frames[0], names);
+	return *frames[0].file || frames[0].line;
 }

@@ -145,15 +145,13 @@ size_t object_find(struct object *o, uint64_t vaddr, struct symbol_frame *f, siz
 {
 	if (!max) return 0;
 	if (!o->opened_dwarf) open_dwarf(o);
-	size_t n = o->lines ? lines_find(o->lines, vaddr + o->bias - o->dwarf_bias, f, max) : 0;
+	size_t n = o->lines ? lines_find(o->lines, vaddr + o->bias - o->dwarf_bias, f, max, names) : 0;
 	for (size_t i = 0; i < n; i++) {
-		f[i].file = names_keep(names, f[i].file);
 		const char *linkage = f[i].linkage ? names_keep(names, f[i].linkage) : NULL;
-		/* the outermost one has a symbol of its own, which may be the only place of a mangled name; of a clone (".part.0") it
-		   says less than the debug information */
+		/* the outermost one has a symbol of its own, which may be the only place of a mangled name */
 		if (!linkage && !f[i].inlined) {
 			const char *s = symbol_at(o, vaddr, names);
-			if (s && (!f[i].function || (names_readable(names, s) != s && !strchr(s, '.')))) linkage = s;
+			if (s && (!f[i].function || names_readable(names, s) != s)) linkage = s;
 		}
 		f[i].linkage = linkage ? linkage : names_keep(names, f[i].function);
 		f[i].function = linkage ? names_readable(names, linkage) : f[i].linkage;
