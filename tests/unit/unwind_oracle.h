@@ -14,6 +14,7 @@
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 #ifdef __cplusplus
+#define _Static_assert static_assert
 extern "C" {
 #endif
 #include "agent/modules.h"
