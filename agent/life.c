@@ -146,10 +146,9 @@ uint32_t life_generation(void)
 	return LOAD(life.generation);
 }
 
-void life_tick(void)
+void life_tick(uint64_t now)
 {
 	struct wire_clock *last = &segment.head->last;
-	uint64_t now = cpu_ticks();
 	long t[2];
 	if (now - LOAD(last->ticks) < 1ULL << 31 || !life.clock || life.clock(CLOCK_MONOTONIC, t)) return;
 	STORE(last->ticks, now);

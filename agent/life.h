@@ -13,8 +13,8 @@ int life_dormant(void);
 int life_running(void);
 /* Changes with each segment: threads enrol again. Never 0 while running. */
 uint32_t life_generation(void);
-/* Keeps the segment's second clock pair fresh, about once a second. */
-void life_tick(void);
+/* Keeps the segment's second clock pair fresh, about once a second. now: ticks. */
+void life_tick(uint64_t now);
 /* The program has started a thread of its own, or looked for a symbol, or unloaded an object. */
 void life_thread_started(void);
 void life_objects_changed(void);

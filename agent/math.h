@@ -12,8 +12,9 @@ static inline double math_neg_log(uint64_t u)
 	double m = (double)u / (double)(1ULL << top);
 	int e = top - 53;
 	if (m > 1.4142135623730951) { m *= 0.5; e++; }
-	double z = (m - 1) / (m + 1), y = z * z, s = 0;
-	for (int k = 15; k >= 1; k -= 2) s = s * y + 1.0 / k;
+	static const double odd[] = { 1.0 / 13, 1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3, 1 };
+	double z = (m - 1) / (m + 1), y = z * z, s = 1.0 / 15;
+	for (unsigned i = 0; i < sizeof odd / sizeof *odd; i++) s = s * y + odd[i];
 	return -(2 * z * s + e * 0.6931471805599453);
 }
 
@@ -24,8 +25,9 @@ static inline double math_hit(double x)
 	/* expm1(-x/2^k) by its series, then doubled k times: expm1(2t) = expm1(t) (expm1(t) + 2) */
 	int k = 0;
 	while (x > 0.25) { x *= 0.5; k++; }
-	double s = 0;
-	for (int i = 11; i >= 1; i--) s = (1 + s) * -x / i;
+	static const double part[] = { 1.0 / 8, 1.0 / 7, 1.0 / 6, 1.0 / 5, 1.0 / 4, 1.0 / 3, 1.0 / 2, 1 };
+	double s = -x / 9;
+	for (unsigned i = 0; i < sizeof part / sizeof *part; i++) s = (1 + s) * -x * part[i];
 	while (k--) s = s * (s + 2);
 	return -s;
 }

@@ -39,6 +39,11 @@ void *memset(void *p, int c, size_t n)
 int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *x = a, *y = b;
+	for (uint64_t v, w; n >= 8; n -= 8, x += 8, y += 8) {
+		__builtin_memcpy(&v, x, 8);
+		__builtin_memcpy(&w, y, 8);
+		if (v != w) break;
+	}
 	for (; n; n--, x++, y++)
 		if (*x != *y) return *x - *y;
 	return 0;

@@ -49,7 +49,6 @@ uint64_t sample_due(size_t n)
 	arm(t, running);
 	t->samples += (uint64_t)running;
 	thread_flush(t);
-	life_tick();
 	return running ? rate : 0;
 }
 
@@ -66,12 +65,14 @@ static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate)
 	unsigned cut = 0, depth = unwind_here(&t->stack, pc, (unsigned)settings.depth, &cut);
 	if (cut) segment_lost(cut - 1);
 	struct site_weight w = weigh(n, rate);
+	uint64_t now = cpu_ticks();
 	struct wire_live b = {
-		.addr = (uint64_t)p, .size = n, .weight = w.bytes, .birth = cpu_ticks(), .site = site_of(pc, depth, cut),
+		.addr = (uint64_t)p, .size = n, .weight = w.bytes, .birth = now, .site = site_of(pc, depth, cut),
 		.thread = t->id, .epoch = LOAD(segment.head->control.epoch),
 	};
 	site_allocated(b.site, n, &w);
 	live_insert(&b);
+	life_tick(now);
 }
 
 void sample_made(void *p, size_t n, uint64_t rate)
