@@ -309,6 +309,68 @@ static void distrust(void)
 	stop(&c);
 }
 
+/* What a target answers that lies. */
+enum lie { SILENT, SHORT, MAGIC, VERSION, VERB, OTHER_PID, REFUSED, NO_DESCRIPTOR, PIPE, ZERO, NO_SEGMENT, LIES };
+
+static void answer(int s, enum lie lie)
+{
+	struct wire_message m;
+	union { struct cmsghdr head; char bytes[CMSG_SPACE(3 * sizeof(int))]; } control = { 0 };
+	struct iovec iov = { &m, sizeof m };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int ends[2], fds[3];
+
+	if (lie == SILENT || read(s, &m, sizeof m) != sizeof m || pipe(ends)) pause();
+	m.pid = (uint32_t)getpid() + (lie == OTHER_PID);
+	m.magic[0] = (char)(m.magic[0] + (lie == MAGIC));
+	m.version += lie == VERSION;
+	m.verb += lie == VERB;
+	m.status = lie == REFUSED ? -EACCES : 0;
+	if (lie == SHORT) iov.iov_len = 8;
+	fds[0] = lie == PIPE ? ends[0] : open(lie == ZERO ? "/dev/zero" : "/proc/self/exe", O_RDONLY);
+	fds[1] = fds[2] = ends[1];
+	if (lie != NO_DESCRIPTOR) {
+		h.msg_control = &control;
+		h.msg_controllen = sizeof control;
+		*CMSG_FIRSTHDR(&h) = (struct cmsghdr){ CMSG_LEN(sizeof fds), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&h)), fds, sizeof fds);
+	}
+	sendmsg(s, &h, MSG_NOSIGNAL);
+	pause();
+}
+
+static int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++) n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void liars(void)
+{
+	struct agent *a;
+	int before = open_descriptors();
+
+	for (enum lie lie = 0; lie < LIES; lie++) {
+		int ready[2];
+		char byte;
+		if (pipe(ready)) exit(1);
+		pid_t pid = fork();
+		if (!pid) {
+			int fd = impostor(getpid());
+			if (write(ready[1], "", 1) != 1) _exit(1);
+			answer(accept(fd, NULL, NULL), lie);
+		}
+		ok(read(ready[0], &byte, 1) == 1 && agent_open(pid, &a, &err) && err.kind == ERR_UNSUPPORTED && !a, "lie %d of a target: %s", lie, err.text);
+		close(ready[0]);
+		close(ready[1]);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	ok(open_descriptors() == before, "all descriptors that came along were closed again");
+}
+
 int main(void)
 {
 	static const char *const libc[] = { "hold", "hold.musl" };
@@ -332,6 +394,7 @@ int main(void)
 		distrust();
 	}
 	absent();
+	liars();
 	snapshot_free(&snap);
 	snprintf(path, sizeof path, "rm -rf %s", dir);
 	return system(path) ? 1 : done();
