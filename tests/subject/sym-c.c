@@ -1,5 +1,5 @@
 /* sym-c.c: code whose names and lines are known: inlined calls, a nested function, a cold part. Prints "ready" and the address of
- * outer when it is given an argument, and waits for the end of its input. The line numbers in tests/cli/symbols are of this file. */
+ * outer when it is given an argument, and waits for the end of its input. */
 /* SUBJECT: no-musl */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,20 +8,20 @@ volatile int sink;
 
 static inline __attribute__((always_inline)) void innermost(int n)
 {
-	sink += n * 3;                  /* line 12 */
+	sink += n * 3;
 }
 
 static inline __attribute__((always_inline)) void middle(int n)
 {
-	if (n > 2) innermost(n);        /* line 17 */
+	if (n > 2) innermost(n);
 	for (int i = 0; i < n; i++) {
-		innermost(i + 1);       /* line 19 */
+		innermost(i + 1);
 	}
 }
 
 __attribute__((noinline)) void outer(int n)
 {
-	middle(n);                      /* line 25 */
+	middle(n);
 	sink++;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "inspect/symbol/cache.h"
+#include "inspect/symbol/image.h"
 #include "inspect/symbol/names.h"
 #include "inspect/symbol/perfmap.h"
 #include "inspect/symbol/root.h"
@@ -19,6 +20,7 @@
 #include "inspect/symbol/symbol.h"
 #include "inspect/target/err.h"
 #include "inspect/target/maps.h"
+#include "inspect/target/mem.h"
 
 static int count, failed;
 
@@ -273,17 +275,48 @@ static void ourselves(void)
 	symbol_close(s);
 }
 
+/* What is left when neither a file nor the kernel's link to it may be opened. */
+static void from_memory(const char *dir)
+{
+	struct symbol_options live = {.pid = getpid()}, dead = {.pid = 0};
+	struct symbol_frame f[8];
+	struct err e;
+	char path[300], buf[4096];
+	uint64_t at = (uint64_t)(uintptr_t)dlsym(RTLD_DEFAULT, "strdup");
+	struct symbolizer *s = symbol_open(NULL, 0, &live, &e);
+	struct symbol_module m = *symbol_module_of(s, at), head = {.start = m.start, .path = ""};
+	struct mem *mem = mem_open_pid(getpid(), &e);
+	ok(!image_head(mem, &head) && head.bias == m.bias && head.build_id_size == 20, "memory: head of libc");
+	snprintf(path, sizeof path, "%s/image", dir);
+	int from = image_fd(mem, &m), to = open(path, O_WRONLY | O_CREAT, 0600);
+	lseek(from, 0, SEEK_SET);
+	for (ssize_t r; (r = read(from, buf, sizeof buf)) > 0;) if (write(to, buf, (size_t)r) != r) exit(1);
+	close(from);
+	close(to);
+	m.path = path;
+	struct symbolizer *d = symbol_open(&m, 1, &dead, &e);
+	size_t n = symbol_lookup(d, at, f, 8);
+	ok(n == 1 && strstr(f[0].function, "strdup") && !*f[0].file, "memory: names of libc from what is loaded of it");
+	ok(!symbol_lookup(d, m.end + 4096, f, 8), "memory: outside of it");
+	symbol_close(d);
+	struct symbol_module stack = {.start = (uint64_t)(uintptr_t)buf & ~4095ull, .path = ""};
+	ok(image_head(mem, &stack) == -1 && image_fd(mem, &stack) == -1, "memory: no object there");
+	mem_close(mem);
+	symbol_close(s);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1) return tool(argc, argv);
 	char dir[] = "/tmp/symbol-test.XXXXXX", command[100];
 	if (!mkdtemp(dir)) return 1;
-	printf("1..29\n");
+	printf("1..33\n");
 	spans();
 	demangling();
 	jit_maps(dir);
 	disk_cache(dir);
 	ourselves();
+	from_memory(dir);
 	snprintf(command, sizeof command, "rm -rf %s", dir);
 	return system(command) ? 1 : failed;
 }
