@@ -19,6 +19,7 @@ struct format {
 	const char *summary;    /* one line for the help */
 	const char *suffix;     /* of the file name: "pb.gz" */
 	int to_terminal;        /* non-zero: goes to stdout by default; 0: to a file */
+	/* Errors of `out` itself are the caller's to find (ferror, fclose). */
 	int (*write)(const struct format *f, FILE *out, const struct profile *p, const struct format_options *o, struct err *e);
 };
 

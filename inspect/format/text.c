@@ -85,7 +85,7 @@ static void put_head(const struct page *g, const struct format_options *o)
 		fprintf(g->out, ", one sample per %s allocated", units_setting((uint64_t)p->period, v));
 	fputs("\n", g->out);
 	for (size_t i = 0; i < p->ncomments; i++) {
-		if (strncmp(p->comment[i], "lost:", 5)) continue;
+		if (strncmp(p->comment[i], "lost:", 5) && strncmp(p->comment[i], "note:", 5)) continue;
 		put_plain(g, p->comment[i]);
 		fputs("\n", g->out);
 	}

@@ -133,6 +133,8 @@ int profile_subtract(const struct profile *a, const struct profile *b, struct pr
 	copy_head(g.out, a);
 	pour(&g, a, 1);
 	pour(&g, b, -1);
+	if (b->ntypes && b->period > 1 && profile_variance(b, b->default_type) == 0)
+		profile_comment(g.out, "note: the base does not say its errors: those shown are of the newer profile alone");
 	drop_equal(g.out);
 	profile_table_free(&g.meaning);
 	free(g.key);

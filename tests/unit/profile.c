@@ -200,6 +200,10 @@ static void test_subtract(void)
 	ok(near(flat(row, n, "x.so+0x234")->self, 5), "code without names is matched by build ID and offset");
 	free(row);
 	profile_free(d);
+	b->period = 4096;
+	for (size_t i = 0; i < b->nsamples; i++) b->sample[i].variance[0] = 0;
+	ok(!profile_subtract(a, b, &d, &e) && d->ncomments == 1 && strstr(d->comment[0], "errors"), "a sampled base without errors is remarked upon");
+	profile_free(d);
 	b->type[0].name = "cpu";
 	ok(profile_subtract(a, b, &d, &e) == -1 && e.kind == ERR_USAGE && strstr(e.text, "cpu"), "other types cannot be subtracted");
 	profile_free(a);
