@@ -153,8 +153,11 @@ size_t object_find(struct object *o, uint64_t vaddr, struct symbol_frame *f, siz
 			const char *s = symbol_at(o, vaddr, names);
 			if (s && (!f[i].function || names_readable(names, s) != s)) linkage = s;
 		}
-		f[i].linkage = linkage ? linkage : names_keep(names, f[i].function);
-		f[i].function = linkage ? names_readable(names, linkage) : f[i].linkage;
+		/* in C a linkage name is an alias the assembler was told (__GI___strdup): the source says it better */
+		const char *plain = names_keep(names, f[i].function);
+		f[i].linkage = linkage ? linkage : plain;
+		f[i].function = names_readable(names, f[i].linkage);
+		if (f[i].function == f[i].linkage && *plain) f[i].function = plain;
 	}
 	if (n) return n;
 	const char *s = symbol_at(o, vaddr, names);

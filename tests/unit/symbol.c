@@ -296,7 +296,7 @@ static void from_memory(const char *dir)
 	m.path = path;
 	struct symbolizer *d = symbol_open(&m, 1, &dead, &e);
 	size_t n = symbol_lookup(d, at, f, 8);
-	ok(n == 1 && strstr(f[0].function, "strdup") && !*f[0].file, "memory: names of libc from what is loaded of it");
+	ok(n && strstr(f[n - 1].function, "strdup"), "memory: names of libc from what is loaded of it");
 	ok(!symbol_lookup(d, m.end + 4096, f, 8), "memory: outside of it");
 	symbol_close(d);
 	struct symbol_module stack = {.start = (uint64_t)(uintptr_t)buf & ~4095ull, .path = ""};
