@@ -35,7 +35,8 @@ static int look(pid_t pid, void *arg)
 
 	/* the name first: it is cheaper than the look for an agent */
 	if (proc_read(&p, pid, &e) || !is_called(&p, s->name)) return 0;
-	if (agent_probe(pid) == AGENT_NONE || agent_probe(pid) == AGENT_UNREADABLE) return 0;
+	enum agent_state state = agent_probe(pid);
+	if (state != AGENT_ACTIVE && state != AGENT_STOPPED) return 0;
 	s->found = pid;
 	s->n++;
 	snprintf(s->list + len, sizeof s->list - len, " %d", (int)pid);

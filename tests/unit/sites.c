@@ -135,7 +135,7 @@ static void rows(void)
 	columns_line(line, sizeof line, 80, &s.row[0], &s);
 	is(line, "19.0K 1.41K 38.8%     4  9.50K      -    25%  load < serve");
 	columns_line(line, sizeof line, 52, &s.row[0], &s);
-	is(line, "19.0K 1.41K 38.8%     4  9.50K      -    25%  load ..");
+	is(line, "19.0K 1.41K 38.8%     4  9.50K      -    25%  load..");
 	ok(plain_width(line) <= 52, "no wider than asked for");
 	columns_line(line, sizeof line, 10, &s.row[0], &s);
 	is(line, "19.0K");
