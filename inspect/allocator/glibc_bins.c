@@ -1,0 +1,76 @@
+/* glibc_bins.c: the lists of freed chunks that an arena keeps: fastbins (single links, mangled since 2.32, chunks that look live from
+ * outside) and bins (double links, never mangled). */
+#include "inspect/allocator/glibc.h"
+
+#include "inspect/target/mem.h"
+
+static uint64_t unmangle(const struct glibc *g, uint64_t at, uint64_t link)
+{
+	return g->safe_linking ? link ^ at >> 12 : link;
+}
+
+/* One fastbin; -1 when a link makes no sense, with chunks of this bin's size only. */
+static int fastbin(struct glibc *g, size_t arena, unsigned bin, uint64_t addr, uint64_t *steps, int keep)
+{
+	struct glibc_chunk c;
+	uint64_t want = GLIBC_MINSIZE + 16 * bin;
+
+	while (addr && *steps) {
+		--*steps;
+		if (addr % GLIBC_ALIGN || mem_read_some(g->t->mem, addr, &c, 24) < 24 || (c.size & ~(uint64_t)GLIBC_BITS) != want) return -1;
+		if (keep) glibc_special_add(g, addr, want, ALLOCATOR_FREE, arena);
+		addr = unmangle(g, addr + 16, c.fd);
+	}
+	return addr ? -1 : 0;
+}
+
+/* Tells 2.31 from 2.32 where nothing else did: only one reading of the links makes lists. */
+static void learn_mangling(struct glibc *g)
+{
+	unsigned good[2] = { 0, 0 };
+
+	for (unsigned safe = 0; safe < 2; safe++) {
+		g->safe_linking = safe;
+		for (size_t i = 0; i < g->narenas; i++)
+			for (unsigned b = 0; b < GLIBC_FASTBINS; b++) {
+				uint64_t steps = 64, head = glibc_u64(g->arena[i].state, g->layout->fastbins + 8u * b);
+				if (head && (!fastbin(g, i, b, head, &steps, 0) || !steps)) good[safe]++;
+			}
+	}
+	g->safe_linking = good[1] >= good[0];
+	g->mangling_known = good[0] != good[1];
+}
+
+void glibc_fastbins(struct glibc *g, uint64_t *steps)
+{
+	if (!g->layout->fastbins) return;
+	if (!g->mangling_known) learn_mangling(g);
+	for (size_t i = 0; i < g->narenas; i++)
+		for (unsigned b = 0; b < GLIBC_FASTBINS; b++)
+			if (fastbin(g, i, b, glibc_u64(g->arena[i].state, g->layout->fastbins + 8u * b), steps, 1) && *steps)
+				glibc_bad(g, "arena %zu: fastbin %u is no list", i, b);
+}
+
+int glibc_bins(struct glibc *g, uint64_t *steps)
+{
+	for (size_t i = 0; i < g->narenas; i++) {
+		if (!g->arena[i].system_mem) continue;
+		for (unsigned b = 0; b < GLIBC_BINS; b++) {
+			uint64_t bin = g->arena[i].addr + g->layout->bins + 16 * b - 16, prev = bin;
+			uint64_t addr = glibc_u64(g->arena[i].state, g->layout->bins + 16u * b);
+			struct glibc_chunk c;
+			while (addr != bin) {
+				if (!*steps || !--*steps) return -1;
+				if (addr % GLIBC_ALIGN || mem_read_some(g->t->mem, addr, &c, sizeof c) < sizeof c || c.bk != prev ||
+				    (c.size & ~(uint64_t)GLIBC_BITS) < GLIBC_MINSIZE || (c.size & ~(uint64_t)GLIBC_BITS) > g->arena[i].system_mem) {
+					glibc_bad(g, "arena %zu: bin %u is no list", i, b);
+					break;
+				}
+				glibc_special_add(g, addr, c.size & ~(uint64_t)GLIBC_BITS, ALLOCATOR_FREE, i);
+				prev = addr;
+				addr = c.fd;
+			}
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,154 @@
+/* glibc_tcache.c: the chunks that threads keep for themselves. Where a thread's tcache is stands in its static TLS beside the pointer to
+ * its arena; both are found by value, and the distance from the thread pointer is the same for all threads of a process. */
+#include "inspect/allocator/glibc.h"
+
+#include <stdlib.h>
+
+#include "inspect/target/mem.h"
+
+enum { TLS_MAX = 64 << 10, NEAR = 8, BINS_MAX = 76, LEARN_MAX = 16 };
+
+/* struct tcache_perthread_struct */
+static const struct shape {
+	const char *since, *until;
+	uint64_t chunk;                 /* size of the chunk that it lies in */
+	unsigned bins, count_bytes, counts_left;        /* counts_left: room, not content */
+} shapes[] = {
+	{ "2.26", "2.29", 0x250, 64, 1, 0 },
+	{ "2.30", "2.41", 0x290, 64, 2, 0 },
+	{ "2.42", "", 0x300, 76, 2, 1 },
+};
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
+struct tcache {
+	uint64_t addr;
+	const struct shape *shape;
+	unsigned count[BINS_MAX];
+	uint64_t entry[BINS_MAX];
+};
+
+static int decode(const struct glibc *g, const unsigned char *bytes, struct tcache *c)
+{
+	const struct shape *s = c->shape;
+
+	for (unsigned i = 0; i < s->bins; i++) {
+		uint16_t n = bytes[i];
+		if (s->count_bytes == 2) memcpy(&n, bytes + 2 * i, 2);
+		memcpy(&c->entry[i], bytes + s->bins * s->count_bytes + 8 * i, 8);
+		if (s->counts_left) {
+			/* the large bins of 2.42 are off unless asked for: no entry, no count */
+			if (!c->entry[i]) n = 0;
+			else if (n > g->tcache_count) return -1;
+			else n = (uint16_t)(g->tcache_count - n);
+		}
+		c->count[i] = n;
+		if (c->entry[i] % GLIBC_ALIGN || (n && !c->entry[i]) || (i < 64 && g->par && n > g->tcache_count)) return -1;
+	}
+	return 0;
+}
+
+/* Is there a tcache at this address? */
+static int read_tcache(const struct glibc *g, uint64_t addr, struct tcache *c)
+{
+	unsigned char bytes[8 + 0x300];
+
+	if (addr % GLIBC_ALIGN || addr < 16 || !target_is_anonymous(g->t, addr)) return 0;
+	size_t n = mem_read_some(g->t->mem, addr - 8, bytes, sizeof bytes);
+	if (n < 8) return 0;
+	for (c->shape = shapes; c->shape < shapes + SHAPES; c->shape++) {
+		if ((glibc_u64(bytes, 0) & ~(uint64_t)GLIBC_BITS) != c->shape->chunk || n < c->shape->chunk - 8) continue;
+		c->addr = addr;
+		if (!decode(g, bytes + 8, c)) return 1;
+	}
+	return 0;
+}
+
+static int is_arena(const struct glibc *g, uint64_t v)
+{
+	for (size_t i = 0; i < g->narenas; i++)
+		if (g->arena[i].addr == v) return 1;
+	return 0;
+}
+
+/* The words below a thread pointer, as many as there are. Words[n - 1] is the one right below. */
+static size_t read_tls(const struct glibc *g, uint64_t tp, uint64_t *words)
+{
+	const struct map *m = maps_find(&g->t->maps, tp - 1);
+	size_t n = TLS_MAX / 8;
+
+	if (!m) return 0;
+	if (tp - m->start < TLS_MAX) n = (size_t)(tp - m->start) / 8;
+	return mem_read_some(g->t->mem, tp - n * 8, words, n * 8) == n * 8 ? n : 0;
+}
+
+/* The distance, in words below the thread pointer, of the pointer to the tcache; 0 if this thread does not show it. */
+static size_t find_slot(const struct glibc *g, uint64_t tp, struct tcache *c)
+{
+	static uint64_t words[TLS_MAX / 8];
+	size_t n = read_tls(g, tp, words);
+
+	for (size_t i = n; i-- > 0;) {
+		if (words[i] < 4096 || !is_arena(g, words[i])) continue;
+		for (size_t j = i > NEAR ? i - NEAR : 0; j < n && j <= i + NEAR; j++)
+			if (words[j] != words[i] && read_tcache(g, words[j], c)) return n - j;
+	}
+	return 0;
+}
+
+/* Chunks of a bin as its entries say, at most as many as it counts; how many made sense. With steps: they become specials. */
+static unsigned follow(struct glibc *g, const struct tcache *c, unsigned bin, unsigned safe, uint64_t *steps)
+{
+	uint64_t entry = c->entry[bin], word[2], want = GLIBC_MINSIZE + 16 * bin;
+	unsigned n;
+
+	for (n = 0; n < c->count[bin] && entry && (!steps || *steps); n++) {
+		if (entry % GLIBC_ALIGN || mem_read_some(g->t->mem, entry - 8, word, sizeof word) < sizeof word) break;
+		uint64_t size = word[0] & ~(uint64_t)GLIBC_BITS;
+		if (bin < 64 ? size != want : size < 0x420) break;
+		if (steps) {
+			--*steps;
+			glibc_special_add(g, entry - 16, size, ALLOCATOR_CACHED, 0);
+		}
+		entry = safe ? word[1] ^ entry >> 12 : word[1];
+	}
+	return n;
+}
+
+static void take(struct glibc *g, const struct tcache *c, uint64_t *steps)
+{
+	glibc_special_add(g, c->addr - 16, c->shape->chunk, ALLOCATOR_METADATA, 0);
+	g->tcaches++;
+	for (unsigned b = 0; b < c->shape->bins; b++) {
+		if (!c->count[b]) continue;
+		if (!g->mangling_known && c->count[b] > 1 && c->count[b] < LEARN_MAX) {
+			unsigned plain = follow(g, c, b, 0, NULL), safe = follow(g, c, b, 1, NULL);
+			g->safe_linking = safe >= plain;
+			g->mangling_known = safe != plain;
+		}
+		g->tcache_objects += c->count[b];
+		g->tcache_bytes += c->count[b] * (GLIBC_MINSIZE + 16ull * b);
+		if (follow(g, c, b, g->safe_linking, steps) < c->count[b] && *steps) {
+			glibc_bad(g, "the tcache at 0x%llx: bin %u is no list of %u", (unsigned long long)c->addr, b, c->count[b]);
+		}
+	}
+}
+
+int glibc_tcache(struct glibc *g, uint64_t *steps)
+{
+	size_t slot = 0;
+
+	if (g->par && !g->par->tcache_bins) return 0;
+	for (size_t i = 0; i < g->t->nthreads; i++) {
+		uint64_t tp = glibc_thread_pointer(g->t, &g->t->thread[i]), word;
+		struct tcache c = { 0 };
+		if (!tp) continue;
+		if (!slot) {
+			slot = find_slot(g, tp, &c);
+			if (slot) take(g, &c, steps);
+			else if (i > 64) return 0;      /* none of so many has one: tcache is switched off */
+		} else if (mem_read_some(g->t->mem, tp - slot * 8, &word, 8) == 8 && word && read_tcache(g, word, &c)) {
+			take(g, &c, steps);
+		}
+	}
+	return *steps ? 0 : -1;
+}
