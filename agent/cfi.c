@@ -10,7 +10,7 @@
 enum {
 	ADVANCE = 0x40, OFFSET = 0x80, RESTORE = 0xc0,          /* with an operand in the low six bits */
 	NOP = 0x00, SET_LOC, ADVANCE1, ADVANCE2, ADVANCE4, OFFSET_EXTENDED, RESTORE_EXTENDED, UNDEFINED, SAME_VALUE, REGISTER,
-	REMEMBER, RECALL, DEF_CFA, DEF_CFA_REGISTER, DEF_CFA_OFFSET, DEF_CFA_EXPRESSION, EXPRESSION, OFFSET_EXTENDED_SF, DEF_CFA_SF,
+	REMEMBER, RECALL, DEF_CFA, DEF_CFA_REGISTER, DEF_CFA_OFFSET, DEF_CFA_EXPRESSION = CFI_DEF_CFA_EXPRESSION, EXPRESSION = CFI_EXPRESSION, OFFSET_EXTENDED_SF, DEF_CFA_SF,
 	DEF_CFA_OFFSET_SF, VAL_OFFSET, VAL_OFFSET_SF, VAL_EXPRESSION,
 	GNU_ARGS_SIZE = 0x2e, GNU_NEGATIVE_OFFSET = 0x2f,
 };
@@ -28,7 +28,7 @@ static int index_of(uint64_t reg)
 	return i < RULE_SAVED ? i : -1;
 }
 
-static void forget(struct rule *r, unsigned i)
+void cfi_forget(struct rule *r, unsigned i)
 {
 	r->reg[i] = 0;
 	r->based &= (uint8_t)~(1u << i);
@@ -36,17 +36,17 @@ static void forget(struct rule *r, unsigned i)
 }
 
 /* The register's value is gone, or somewhere a rule cannot name. The return address and stack pointer matter always. */
-static void lose(struct rule *r, uint64_t reg)
+void cfi_lose(struct rule *r, uint64_t reg)
 {
 	int i = index_of(reg);
 	if (reg == CFI_RA || reg == CFI_SP) r->flags |= RULE_NONE;
 	if (i < 0) return;
-	forget(r, (unsigned)i);
+	cfi_forget(r, (unsigned)i);
 	r->lost |= (uint8_t)(1u << i);
 }
 
 /* Saved at CFA + off. */
-static void saved(struct rule *r, uint64_t reg, int64_t off)
+void cfi_saved(struct rule *r, uint64_t reg, int64_t off)
 {
 	int i = index_of(reg);
 	if (reg == CFI_RA) {
@@ -54,63 +54,35 @@ static void saved(struct rule *r, uint64_t reg, int64_t off)
 		if (off != -8) r->flags |= RULE_NONE;
 	} else if (i < 0) {
 		if (reg == CFI_SP) r->flags |= RULE_NONE;
-	} else if (off >= 0 || off < INT16_MIN * 8 || off % 8) {
-		lose(r, reg);
 	} else {
-		forget(r, (unsigned)i);
-		r->reg[i] = (int16_t)(off / 8);
-	}
-}
-
-/* Saved where an expression says: at a distance from some register that the function keeps. */
-static void saved_by_expression(struct cfi *f, struct cursor *c)
-{
-	uint64_t reg = cursor_uleb(c), n = cursor_uleb(c);
-	struct cfi_value v;
-	struct rule *r = f->now;
-	int i = index_of(reg), base = -1;
-	if (!cfi_expression(c, n, f->pc, 1, &v)) base = v.reg < 0 ? -1 : cfi_place((uint64_t)v.reg);
-	else v.reg = CFI_NUMBER;
-	if (v.reg == CFI_NUMBER || v.deref) {
-		lose(r, reg);
-	} else if (v.reg == CFI_CFA) {
-		saved(r, reg, v.n);
-	} else if (i < 0 || base < 0) {
-		lose(r, reg);
-	} else if (v.n % 8 || v.n / 8 != (int16_t)(v.n / 8) || ((r->based & ~(1u << i)) && r->cfa >> 4 != base)) {
-		lose(r, reg);
-	} else {
-		forget(r, (unsigned)i);
-		r->reg[i] = (int16_t)(v.n / 8);
-		r->based |= (uint8_t)(1u << i);
-		r->cfa = (uint8_t)((r->cfa & 15) | base << 4);
+		int fits = off < 0 && off >= INT16_MIN * 8 && off % 8 == 0;
+		cfi_forget(r, (unsigned)i);
+		if (fits) r->reg[i] = (int16_t)(off / 8);
+		else r->lost |= (uint8_t)(1u << i);
 	}
 }
 
 static void set_same(struct rule *r, uint64_t reg)
 {
 	int i = index_of(reg);
-	if (i >= 0) forget(r, (unsigned)i);
+	if (i >= 0) cfi_forget(r, (unsigned)i);
 	else if (reg == CFI_RA) r->flags |= RULE_NONE;
 }
 
 static void undefine(struct rule *r, uint64_t reg)
 {
 	if (reg == CFI_RA) r->flags |= RULE_LAST;
-	else lose(r, reg);
+	else cfi_lose(r, reg);
 }
 
 static void restore(struct cfi *f, uint64_t reg)
 {
-	const uint8_t ra = RULE_LAST | RULE_NONE;
-	struct rule *r = f->now, *from = &f->initial;
+	struct rule *r = f->now;
 	int i = index_of(reg);
-	if (reg == CFI_RA) r->flags = (uint8_t)((r->flags & ~ra) | (from->flags & ra));
+	if (reg == CFI_RA) r->flags = (uint8_t)((r->flags & ~(RULE_LAST | RULE_NONE)) | f->initial);
 	if (i < 0) return;
-	forget(r, (unsigned)i);
-	r->reg[i] = from->reg[i];
-	if (from->based >> i & 1) lose(r, reg);
-	r->lost |= from->lost & (uint8_t)(1u << i);
+	if (f->plain) cfi_forget(r, (unsigned)i);
+	else cfi_lose(r, reg);
 }
 
 static void set_cfa_register(struct rule *r, uint64_t reg)
@@ -126,7 +98,7 @@ static void set_cfa_offset(struct rule *r, int64_t off)
 	r->off = (int32_t)off;
 }
 
-static void set_cfa(struct rule *r, uint64_t reg, int64_t off)
+void cfi_set(struct rule *r, uint64_t reg, int64_t off)
 {
 	r->flags &= (uint8_t)~(RULE_DEREF | RULE_NO_CFA);
 	r->add = 0;
@@ -134,29 +106,15 @@ static void set_cfa(struct rule *r, uint64_t reg, int64_t off)
 	set_cfa_offset(r, off);
 }
 
-static void set_cfa_expression(struct cfi *f, struct cursor *c)
-{
-	struct cfi_value v;
-	uint64_t n = cursor_uleb(c);
-	if (cfi_expression(c, n, f->pc, 0, &v) || v.reg < 0 || v.reg == CFI_CFA || v.add != (int16_t)v.add) {
-		f->now->flags |= RULE_NO_CFA;
-		return;
-	}
-	set_cfa(f->now, (uint64_t)v.reg, v.n);
-	if (!v.deref) return;
-	f->now->flags |= RULE_DEREF;
-	f->now->add = (int16_t)v.add;
-}
-
 static void keep(struct cfi *f, struct cursor *c)
 {
-	if (f->depth == CFI_DEPTH) c->bad = 1;
+	if (f->depth == CFI_DEPTH) cursor_spoil(c);
 	else COPY(&f->kept[f->depth++], f->now);
 }
 
 static void recall(struct cfi *f, struct cursor *c)
 {
-	if (!f->depth) c->bad = 1;
+	if (!f->depth) cursor_spoil(c);
 	else COPY(f->now, &f->kept[--f->depth]);
 }
 
@@ -165,10 +123,9 @@ static void advance(struct cfi *f, uint64_t n)
 	f->loc += n * f->code_align;
 }
 
-static void skip(struct cursor *c, uint64_t n)
+static int64_t scale(const struct cfi *f, uint64_t n)
 {
-	if (n > (uintptr_t)(c->end - c->p)) c->bad = 1;
-	else c->p += n;
+	return (int64_t)(n * (uint64_t)(int64_t)f->data_align);
 }
 
 static void run_one(struct cfi *f, struct cursor *c, unsigned op)
@@ -181,40 +138,48 @@ static void run_one(struct cfi *f, struct cursor *c, unsigned op)
 	case ADVANCE1: advance(f, cursor_u8(c)); break;
 	case ADVANCE2: advance(f, cursor_u16(c)); break;
 	case ADVANCE4: advance(f, cursor_u32(c)); break;
-	case OFFSET_EXTENDED: reg = cursor_uleb(c); saved(r, reg, (int64_t)cursor_uleb(c) * f->data_align); break;
-	case OFFSET_EXTENDED_SF: reg = cursor_uleb(c); saved(r, reg, cursor_sleb(c) * f->data_align); break;
-	case GNU_NEGATIVE_OFFSET: reg = cursor_uleb(c); saved(r, reg, -(int64_t)cursor_uleb(c) * f->data_align); break;
+	case OFFSET_EXTENDED: reg = cursor_uleb(c); cfi_saved(r, reg, scale(f, cursor_uleb(c))); break;
+	case OFFSET_EXTENDED_SF: reg = cursor_uleb(c); cfi_saved(r, reg, scale(f, (uint64_t)cursor_sleb(c))); break;
+	case GNU_NEGATIVE_OFFSET: reg = cursor_uleb(c); cfi_saved(r, reg, scale(f, -cursor_uleb(c))); break;
 	case RESTORE_EXTENDED: restore(f, cursor_uleb(c)); break;
 	case UNDEFINED: undefine(r, cursor_uleb(c)); break;
 	case SAME_VALUE: set_same(r, cursor_uleb(c)); break;
-	case REGISTER: case VAL_OFFSET: case VAL_OFFSET_SF: lose(r, cursor_uleb(c)); cursor_uleb(c); break;
+	case REGISTER: case VAL_OFFSET: case VAL_OFFSET_SF: cfi_lose(r, cursor_uleb(c)); cursor_uleb(c); break;
 	case REMEMBER: keep(f, c); break;
 	case RECALL: recall(f, c); break;
-	case DEF_CFA: reg = cursor_uleb(c); set_cfa(r, reg, (int64_t)cursor_uleb(c)); break;
-	case DEF_CFA_SF: reg = cursor_uleb(c); set_cfa(r, reg, cursor_sleb(c) * f->data_align); break;
+	case DEF_CFA: reg = cursor_uleb(c); cfi_set(r, reg, (int64_t)cursor_uleb(c)); break;
+	case DEF_CFA_SF: reg = cursor_uleb(c); cfi_set(r, reg, scale(f, (uint64_t)cursor_sleb(c))); break;
 	case DEF_CFA_REGISTER: set_cfa_register(r, cursor_uleb(c)); break;
 	case DEF_CFA_OFFSET: set_cfa_offset(r, (int64_t)cursor_uleb(c)); break;
-	case DEF_CFA_OFFSET_SF: set_cfa_offset(r, cursor_sleb(c) * f->data_align); break;
-	case DEF_CFA_EXPRESSION: set_cfa_expression(f, c); break;
-	case EXPRESSION: saved_by_expression(f, c); break;
-	case VAL_EXPRESSION: lose(r, cursor_uleb(c)); skip(c, cursor_uleb(c)); break;
+	case DEF_CFA_OFFSET_SF: set_cfa_offset(r, scale(f, (uint64_t)cursor_sleb(c))); break;
+	case DEF_CFA_EXPRESSION: case EXPRESSION: f->pending = (uint8_t)op; break;
+	case VAL_EXPRESSION: cfi_lose(r, cursor_uleb(c)); cursor_skip(c, cursor_uleb(c)); break;
 	case GNU_ARGS_SIZE: cursor_uleb(c); break;
-	default: c->bad = 1;
+	default: cursor_spoil(c);
 	}
 }
 
-void cfi_run(struct cfi *f, struct cursor *c, uint64_t until)
+int cfi_run(struct cfi *f, struct cursor *c, uint64_t until)
 {
-	while (c->p < c->end && !c->bad && f->loc <= until) {
+	while (c->p < c->end && !f->pending && f->loc <= until) {
 		unsigned op = cursor_u8(c), low = op & 0x3f;
 		switch (op & 0xc0) {
 		case ADVANCE: advance(f, low); break;
-		case OFFSET: saved(f->now, low, (int64_t)cursor_uleb(c) * f->data_align); break;
+		case OFFSET: cfi_saved(f->now, low, scale(f, cursor_uleb(c))); break;
 		case RESTORE: restore(f, low); break;
 		default: run_one(f, c, op);
 		}
 	}
-	if (c->bad) f->bad = 1;
+	if (cursor_bad(c)) f->bad = 1;
+	return f->pending;
+}
+
+void cfi_begin(struct cfi *f)
+{
+	struct rule *r = f->now;
+	f->initial = r->flags & (RULE_LAST | RULE_NONE);
+	f->plain = !(r->based | r->lost);
+	for (unsigned i = 0; i < RULE_SAVED; i++) f->plain &= !r->reg[i];
 }
 
 int cfi_finish(struct cfi *f)

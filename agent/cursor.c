@@ -6,9 +6,8 @@
 static ALWAYS_INLINE uint64_t take(struct cursor *c, unsigned n)
 {
 	uint64_t v = 0;
-	if ((uintptr_t)(c->end - c->p) < n) {
-		c->bad = 1;
-		c->p = c->end;
+	if (cursor_left(c) < n) {
+		cursor_spoil(c);
 		return 0;
 	}
 	__builtin_memcpy(&v, c->p, n);
@@ -31,12 +30,18 @@ static uint64_t leb(struct cursor *c, int is_signed)
 		if (is_signed && byte & 0x40 && shift + 7 < 64) v |= ~0ULL << (shift + 7);
 		return v;
 	}
-	c->bad = 1;
+	cursor_spoil(c);
 	return 0;
 }
 
 uint64_t cursor_uleb(struct cursor *c) { return leb(c, 0); }
 int64_t cursor_sleb(struct cursor *c) { return (int64_t)leb(c, 1); }
+
+void cursor_skip(struct cursor *c, uint64_t n)
+{
+	if (cursor_bad(c) || n > cursor_left(c)) cursor_spoil(c);
+	else c->p += n;
+}
 
 uint64_t cursor_encoded(struct cursor *c, unsigned encoding, uint64_t base)
 {
@@ -50,12 +55,12 @@ uint64_t cursor_encoded(struct cursor *c, unsigned encoding, uint64_t base)
 	case 0x09: v = (uint64_t)cursor_sleb(c); break;
 	case 0x0a: v = (uint64_t)(int64_t)(int16_t)cursor_u16(c); break;
 	case 0x0b: v = (uint64_t)(int64_t)(int32_t)cursor_u32(c); break;
-	default: c->bad = 1;
+	default: cursor_spoil(c);
 	}
 	switch (encoding & 0xf0) {
 	case ABSOLUTE: return v;
 	case PC_RELATIVE: return here + v;
 	case DATA_RELATIVE: return base + v;
-	default: c->bad = 1; return 0;
+	default: cursor_spoil(c); return 0;
 	}
 }

@@ -260,13 +260,13 @@ static COLD int step_mark(struct walk *w)
 
 /* libc's start code, where it has no tables: told by how near it is to the beginning of the stack. The nearest that was ever seen of
    main's stack, and of the other threads' stacks, is that of the start code. */
-static COLD int at_start(uintptr_t pc, uintptr_t sp)
+static COLD int at_start(uintptr_t sp)
 {
 	enum { NEAR = 64, FAR = 64 << 10 };
 	static uint32_t nearest[2] = { FAR, FAR };
 	int other = LOAD(main_top) - sp >= FAR;
 	uint64_t distance = (other ? cpu_thread_pointer() : LOAD(main_top)) - sp;
-	if (!unwind_blind(pc) || distance > (uint64_t)LOAD(nearest[other]) + NEAR) return 0;
+	if (distance > (uint64_t)LOAD(nearest[other]) + NEAR) return 0;
 	if (distance < LOAD(nearest[other])) STORE(nearest[other], (uint32_t)distance);
 	return 1;
 }
@@ -274,24 +274,22 @@ static COLD int at_start(uintptr_t pc, uintptr_t sp)
 /* All registers, all kinds of frames. Code that nothing describes (made at run time) is crossed by its frame pointers, which are
    believed only when they lead back to a call in code that has rules, and from there to another call; otherwise nothing of it is
    kept. */
-static ALWAYS_INLINE void walk_fully(struct walk *w)
+static ALWAYS_INLINE void walk_fully(struct walk *w, union packed *p)
 {
 	struct unwind_regs *r = w->regs;
 	unsigned blind = 0, kept = 0, why = 0;
-	uint64_t stuck_pc = 0, stuck_sp = 0;
+	uint64_t stuck_sp = 0;
 	int exact = 0, landed = 0;
 	while (admit(w, r->pc)) {
-		union packed p;
-		int unknown = find_rule(w, r->pc, exact, &p);
-		if (blind && (unknown || p.rule.flags & RULE_ABSENT || !follows_call(r->pc))) unknown = 1;
-		else if (p.rule.flags & RULE_ABSENT) unknown = 1;
+		int unknown = find_rule(w, r->pc, exact, p);
+		if (blind && (unknown || p->rule.flags & RULE_ABSENT || !follows_call(r->pc))) unknown = 1;
+		else if (p->rule.flags & RULE_ABSENT) unknown = 1;
 		if (unknown && !blind && !step_mark(w)) {
 			exact = 0;
 			continue;
 		}
 		if (unknown && !landed) {
 			if (!blind) {
-				stuck_pc = r->pc;
 				stuck_sp = r->r[RULE_SP];
 				kept = w->n;
 				why = modules_find(r->pc) ? WIRE_CUT_NO_RULE : WIRE_CUT_UNKNOWN_CODE;
@@ -304,17 +302,17 @@ static ALWAYS_INLINE void walk_fully(struct walk *w)
 		if (landed) blind = 0;
 		landed = !!blind;
 		if (landed) r->valid = 1 << RULE_FP | 1 << RULE_SP;
-		if (p.rule.flags & RULE_LAST) return;
-		if (p.rule.flags & RULE_NONE) {
+		if (p->rule.flags & RULE_LAST) return;
+		if (p->rule.flags & RULE_NONE) {
 			stop(w, WIRE_CUT_NO_RULE);
 			break;
 		}
-		if (p.rule.flags & RULE_KERNEL ? step_kernel(w) : step_rule(w, &p.rule)) break;
-		exact = !!(p.rule.flags & (RULE_KERNEL | RULE_EXACT));
+		if (p->rule.flags & RULE_KERNEL ? step_kernel(w) : step_rule(w, &p->rule)) break;
+		exact = !!(p->rule.flags & (RULE_KERNEL | RULE_EXACT));
 	}
 	if (!blind) return;
 	w->n = kept;
-	w->cut = at_start(stuck_pc, stuck_sp) ? 0 : 1 + why;
+	w->cut = why == WIRE_CUT_NO_RULE && at_start(stuck_sp) ? 0 : 1 + why;
 }
 
 unsigned unwind_walk(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsigned *cut, struct unwind_regs *regs)
@@ -326,18 +324,18 @@ unsigned unwind_walk(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsign
 		.mark = b->mark, .own = self ? self->start : 0, .own_size = self ? self->end - self->start : 0,
 	};
 	enum quick how = DONE;
+	union packed p;
 	if (UNLIKELY(w.sp < b->lo || w.sp >= b->hi) && settle(&w, w.sp)) w.cut = 1 + WIRE_CUT_BOUNDS;
 	else if (admit(&w, w.pc)) how = walk_quickly(&w);
 	/* a rule just made may be gone again, so the number of tries is bounded */
 	for (unsigned i = 0; how == MISS; i++) {
-		union packed p;
 		how = SPECIAL;
 		if (i < max + DROPPED_MAX && !make_rule(&w, w.pc, 0, &p)) how = walk_quickly(&w);
 	}
 	if (how == SPECIAL) {
 		w.n = 0;
 		w.steps = max + DROPPED_MAX;
-		walk_fully(&w);
+		walk_fully(&w, &p);
 	}
 	*cut = w.cut;
 	return w.n;
