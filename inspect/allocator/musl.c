@@ -45,6 +45,8 @@ static void read_version(const struct target *t, const struct target_region *r, 
 		for (size_t j = 1; j < n; j++) {
 			size_t len = !isprint((unsigned char)buf[j - 1]) && buf[j] == '1' ? version_at(buf + j, n - j) : 0;
 			if (!len || len >= size) continue;
+			/* a page of the file may be mapped twice, where its segments meet */
+			if (found && !strcmp(out, buf + j)) continue;
 			if (!found++) memcpy(out, buf + j, len + 1);
 		}
 	}
