@@ -2,7 +2,10 @@
  * and a row here. The order decides nothing. */
 #include "inspect/allocator/allocator.h"
 
+extern const struct allocator allocator_glibc;
+
 const struct allocator *const allocators[] = {
+	&allocator_glibc,
 	NULL,
 };
 

@@ -134,7 +134,4 @@ void glibc_sums(struct glibc *g);
 /* glibc_mmap.c: chunks with a mapping of their own. */
 void glibc_mmapped(struct glibc *g, int everywhere);
 
-/* glibc_thread_x86_64.c: the thread pointer of a glibc thread, checked; 0 if it has none. */
-uint64_t glibc_thread_pointer(const struct target *t, const struct target_thread *th);
-
 #endif

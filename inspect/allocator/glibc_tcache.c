@@ -139,7 +139,7 @@ int glibc_tcache(struct glibc *g, uint64_t *steps)
 
 	if (g->par && !g->par->tcache_bins) return 0;
 	for (size_t i = 0; i < g->t->nthreads; i++) {
-		uint64_t tp = glibc_thread_pointer(g->t, &g->t->thread[i]), word;
+		uint64_t tp = target_thread_pointer(g->t, &g->t->thread[i]), word;
 		struct tcache c = { 0 };
 		if (!tp) continue;
 		if (!slot) {

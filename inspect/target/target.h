@@ -12,7 +12,13 @@
 struct err;
 struct mem;
 
-struct target_thread { pid_t tid; char name[16]; uint64_t robust_head; /* get_robust_list, 0 if unknown */ };
+struct target_thread {
+	pid_t tid; char name[16];
+	uint64_t robust_head;           /* get_robust_list, 0 if unknown */
+	uint64_t tp;                    /* thread pointer as the registers have it (core files), 0 if unknown */
+};
+
+struct target_span { uint64_t start, end; };
 
 struct target {
 	pid_t pid;              /* 0: not a live process */
@@ -22,6 +28,7 @@ struct target {
 	struct target_thread *thread; size_t nthreads;
 	uint64_t at_random;     /* AT_RANDOM of the auxiliary vector: address of 16 random bytes; 0 if unknown */
 	uint64_t at_entry, at_phdr;
+	struct target_span *dumped; size_t ndumped;     /* core files: what is in the file, ascending */
 };
 
 /* 0, or -1 with *e: GONE, DENIED, UNSUPPORTED (32-bit, kernel thread, zombie). */
@@ -37,6 +44,14 @@ void target_close(struct target *t);
 struct target_region { uint64_t start, end; const char *path; int main_program; };
 /* All of them, ascending; free() the array. Anonymous memory that no object precedes is not among them. */
 size_t target_data_regions(const struct target *t, struct target_region **out);
+/* The thread pointer of a thread, checked against what stands there; 0 if it cannot be had. */
+uint64_t target_thread_pointer(const struct target *t, const struct target_thread *th);
+/* The thread behind this one in musl's ring of threads, and this one's tid; 0 when there is no thread of musl's at tp. */
+uint64_t target_thread_next(const struct target *t, uint64_t tp, pid_t *tid);
+/* The stacks of all threads that can be found, those kept for threads to come among them; ascending, free() the array. */
+struct target_stack { uint64_t start, end; pid_t tid; /* 0: of no thread */ };
+size_t target_stacks(const struct target *t, struct target_stack **out);
+
 /* Anonymous (or [heap]) private writable memory at addr? */
 int target_is_anonymous(const struct target *t, uint64_t addr);
 
