@@ -72,7 +72,10 @@ static void take_segments(struct module *m, const struct elf_object *o)
 		if (lo < m->start) m->start = lo;
 		if (hi > m->end) m->end = hi;
 		if (!(p->p_flags & PF_X)) continue;
-		if (lo < m->text) m->text = lo;
+		if (lo < m->text) {
+			m->text = lo;
+			m->text_offset = p->p_offset;
+		}
 		if (hi > m->text_end) m->text_end = hi;
 		if (!(p->p_flags & PF_R)) m->text_readable = 0;
 	}
@@ -179,7 +182,10 @@ static void publish_one(struct module *m)
 	w->unloaded = 0;
 	w->build_id_size = m->build_id_size;
 	memcpy(w->build_id, m->build_id, m->build_id_size);
-	w->path_truncated = m->path_truncated;
+	w->text = m->text & -(uint64_t)SYS_PAGE;
+	w->text_end = (m->text_end + SYS_PAGE - 1) & -(uint64_t)SYS_PAGE;
+	w->text_offset = m->text_offset & -(uint64_t)SYS_PAGE;
+	w->flags = (m->is_main ? WIRE_MODULE_MAIN : 0) | (m->path_truncated ? WIRE_MODULE_PATH_CUT : 0);
 	memcpy(w->path, m->path, sizeof w->path);
 	m->row = s->used + 1;
 	RELEASE(s->used, s->used + 1);

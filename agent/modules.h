@@ -15,6 +15,7 @@ enum { MODULES_MAX = 1024 };
 struct module {
 	uintptr_t start, end;           /* addresses it covers: first to last loadable segment */
 	uintptr_t text, text_end;       /* the same of its executable segments */
+	uintptr_t text_offset;          /* of `text`, in the file */
 	uintptr_t bias;                 /* address = ELF virtual address + bias */
 	uintptr_t hdr, hdr_end;         /* .eh_frame_hdr; 0: none */
 	uintptr_t frames, frames_end;   /* .eh_frame up to the end of its segment, known only when there is no hdr; else 0 */

@@ -22,7 +22,7 @@
 #define WIRE_MEMFD_NAME "alloctop"      /* maps show /memfd:alloctop (deleted) */
 
 enum {
-	WIRE_VERSION = 1,
+	WIRE_VERSION = 2,
 	WIRE_SECTIONS_MAX = 16,
 	WIRE_DEPTH_MAX = 128,           /* frames kept of one stack, innermost first */
 	WIRE_LIFETIMES = 24,            /* buckets of a lifetime histogram */
@@ -101,14 +101,18 @@ struct wire_header {
 	char notices[WIRE_NOTICES];     /* settings that were not understood, one line each, NUL-terminated */
 };
 
+enum wire_module_flag { WIRE_MODULE_MAIN = 1 /* the program itself */, WIRE_MODULE_PATH_CUT = 2 /* the path did not fit */ };
+
 /* A loaded object. Entries are never removed: `unloaded` is set when it goes. */
 struct wire_module {
 	uint64_t start, end;            /* addresses it covers */
 	uint64_t bias;                  /* address = ELF virtual address + bias */
 	uint64_t unloaded;              /* ticks; 0: still loaded */
+	uint64_t text, text_end;        /* of it the executable part, whole pages */
+	uint64_t text_offset;           /* where that begins in the file */
 	uint8_t build_id_size;
 	uint8_t build_id[39];
-	uint32_t path_truncated;
+	uint32_t flags;                 /* enum wire_module_flag */
 	char path[WIRE_PATH + 4];       /* as the loader names it; the program itself by /proc/self/exe */
 };
 
@@ -198,7 +202,7 @@ struct wire_message {
 _Static_assert(sizeof(struct wire_section) == 24, "wire_section");
 _Static_assert(sizeof(struct wire_control) == 16, "wire_control");
 _Static_assert(sizeof(struct wire_header) == 8 + 8 + 8 + 16 + 8 + 32 + 16 + 128 + 16 * 24 + 1024, "wire_header");
-_Static_assert(sizeof(struct wire_module) == 32 + 40 + 4 + WIRE_PATH + 4, "wire_module");
+_Static_assert(sizeof(struct wire_module) == 56 + 40 + 4 + WIRE_PATH + 4, "wire_module");
 _Static_assert(sizeof(struct wire_site) == 24 + 72 + 4 * WIRE_LIFETIMES, "wire_site");
 _Static_assert(sizeof(struct wire_live) == 48, "wire_live");
 _Static_assert(sizeof(struct wire_thread) == 72, "wire_thread");

@@ -42,18 +42,17 @@ void source_close(struct source *s)
 	s->agent = NULL;
 }
 
-/* A recording does not say which of its objects is the program: the first that is no library. */
-static const char *guess_program(const struct snapshot *s)
+static const char *main_path(const struct snapshot *s)
 {
 	for (size_t i = 0; i < s->nmodules; i++)
-		if (s->module[i].path[0] == '/' && !strstr(s->module[i].path, ".so")) return s->module[i].path;
-	return s->nmodules ? s->module[0].path : "program";
+		if (s->module[i].is_main && *s->module[i].path) return s->module[i].path;
+	return "program";
 }
 
 int source_snapshot(struct source *s, struct snapshot *out, struct err *e)
 {
 	if (agent_snapshot(s->agent, out, e)) return -1;
-	if (!s->program[0]) set_program(s, guess_program(out));
+	if (!s->program[0]) set_program(s, main_path(out));
 	return 0;
 }
 

@@ -182,7 +182,15 @@ static int decode_modules(struct reading *r, struct snapshot *out, struct err *e
 			}
 			if (overlaps_any(out, w[i].start, w[i].end)) continue;
 			struct symbol_module *m = &out->module[out->nmodules++];
-			*m = (struct symbol_module){ .start = w[i].start, .end = w[i].end, .bias = w[i].bias, .build_id_size = w[i].build_id_size };
+			*m = (struct symbol_module){
+				.start = w[i].start, .end = w[i].end, .bias = w[i].bias, .build_id_size = w[i].build_id_size,
+				.is_main = w[i].flags & WIRE_MODULE_MAIN,
+			};
+			if (w[i].text < w[i].text_end && w[i].text_end > w[i].start && w[i].text < w[i].end) {
+				m->text = w[i].text;
+				m->text_end = w[i].text_end;
+				m->text_offset = w[i].text_offset;
+			}
 			memcpy(m->build_id, w[i].build_id, w[i].build_id_size);
 			m->path = xstrdup(strncmp(w[i].path, "linux-vdso", 10) ? w[i].path : "[vdso]");
 		}

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 struct err;
-struct maps;
 struct snapshot;
 struct symbolizer;
 
@@ -75,10 +74,6 @@ enum profile_label_flag { PROFILE_LABEL_THREAD = 1, PROFILE_LABEL_SIZE = 2 };
 struct profile *profile_of_snapshot(const struct snapshot *s, enum profile_kind kind, unsigned labels, const char *program);
 /* Fills the lines of all locations that have none. */
 void profile_symbolise(struct profile *p, struct symbolizer *s);
-
-/* Narrows mappings of whole objects to the code in them, as a live process has it mapped: go tool pprof finds symbols in a binary
-   only so (--raw, -list, -weblist). Last: mappings added afterwards do not meet the narrowed ones. */
-void profile_text_mappings(struct profile *p, const struct maps *maps);
 
 /* a - b, as a new profile with a's head. Stacks are matched by what they name (functions and lines where symbolised, else build
    ID and offset), not by address, so the two may come from different runs. What is equal in both is left out. Variances are added,

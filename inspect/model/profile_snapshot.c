@@ -32,6 +32,8 @@ static uint32_t mapping_of_module(struct profile *p, const struct symbol_module 
 {
 	char hex[2 * sizeof m->build_id + 1] = "";
 	for (unsigned i = 0; i < m->build_id_size && i < sizeof m->build_id; i++) sprintf(hex + 2 * i, "%02x", m->build_id[i]);
+	/* go tool pprof finds symbols in a binary only when the mapping is that of its code, as the kernel has it */
+	if (m->text) return profile_mapping(p, m->text, m->text_end, m->text_offset, m->path, hex);
 	return profile_mapping(p, m->start, m->end, m->file_offset, m->path, hex);
 }
 
@@ -165,36 +167,16 @@ static void add_comments(struct making *g)
 	if (s->bad) profile_comment(g->p, "lost: %llu records made no sense", (unsigned long long)s->bad);
 }
 
-static int is_library(const char *path)
-{
-	const char *so = strstr(path, ".so");
-	while (so && so[3] && so[3] != '.') so = strstr(so + 1, ".so");
-	return so != NULL;
-}
-
-/* The program's own module: the one of its name; a program started through a link has another: then what lies lowest and is no
-   library. NULL when there is none. */
-static const struct symbol_module *main_module(const struct making *g, const char *program)
-{
-	for (size_t i = 0; i < g->s->nmodules; i++) {
-		const char *slash = strrchr(g->module[i]->path, '/');
-		if (slash && !strcmp(slash + 1, program)) return g->module[i];
-	}
-	for (size_t i = 0; i < g->s->nmodules; i++)
-		if (*g->module[i]->path == '/' && !is_library(g->module[i]->path)) return g->module[i];
-	return NULL;
-}
-
 /* pprof takes the first mapping for the program itself. */
-static void add_mappings(struct making *g, const char *program)
+static void add_mappings(struct making *g)
 {
 	size_t n = g->s->nmodules;
 	g->module = xcalloc(n, sizeof *g->module);
 	for (size_t i = 0; i < n; i++) g->module[i] = &g->s->module[i];
 	if (n) qsort(g->module, n, sizeof *g->module, by_start);
-	const struct symbol_module *first = main_module(g, program);
-	if (first) mapping_of_module(g->p, first);
-	for (size_t i = 0; i < n; i++) mapping_of_module(g->p, g->module[i]);
+	for (int program = 1; program >= 0; program--)
+		for (size_t i = 0; i < n; i++)
+			if (!!g->module[i]->is_main == program) mapping_of_module(g->p, g->module[i]);
 }
 
 struct profile *profile_of_snapshot(const struct snapshot *s, enum profile_kind kind, unsigned labels, const char *program)
@@ -214,7 +196,7 @@ struct profile *profile_of_snapshot(const struct snapshot *s, enum profile_kind 
 	g.p->program = profile_string(g.p, program);
 	g.p->pid = s->pid ? s->pid : s->inner_pid;
 	add_comments(&g);
-	add_mappings(&g, g.p->program);
+	add_mappings(&g);
 	g.stack = xcalloc(s->nsites, sizeof *g.stack);
 	if (labels) add_labelled(&g, labels);
 	else add_sites(&g);

@@ -18,10 +18,12 @@ struct symbolizer;
 struct symbol_module {
 	uint64_t start, end;            /* addresses in the target */
 	uint64_t bias;                  /* address - ELF virtual address */
-	uint64_t file_offset;           /* of `start` in the file, for pprof mappings */
+	uint64_t file_offset;           /* of `start` in the file */
+	uint64_t text, text_end, text_offset;   /* of it the executable part and where that begins in the file; 0: not known */
 	const char *path;               /* never NULL; "[vdso]", "[jit]", or a file */
 	uint8_t build_id[40];
 	unsigned build_id_size;
+	int is_main;                    /* the program itself */
 };
 
 /* One function at one address; for inlined code several, innermost first. */

@@ -3,8 +3,7 @@
  * Four threads allocate through one function per size: 16 B, 200 B, 4 KiB, 64 KiB, 1 MiB, 8 MiB, each until it has handed out TOTAL
  * bytes over all threads. Of every two blocks one is freed: by its own thread in half of the cases, by the next thread in the other
  * half. The rest is live when main returns. Before that it prints, a line per function: NAME live-bytes live-objects alloc-bytes.
- * usage: truth [MiB per function] (default 64)
- * SUBJECT: LDLIBS -lpthread */
+ * usage: truth [MiB per function] (default 64) */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

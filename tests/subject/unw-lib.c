@@ -1,4 +1,5 @@
 /* unw-lib: a library to be opened and closed by unw-c; calls back from some frames of its own. */
+/* CFLAGS: -shared -fPIC */
 void unw_lib_call(void (*fn)(void), int depth);
 
 void unw_lib_call(void (*fn)(void), int depth)

@@ -340,15 +340,8 @@ static struct profile *unnamed(void)
 	if (maps_read(&maps, getpid(), &e)) exit(1);
 	const struct map *here = maps_find(&maps, (uint64_t)(uintptr_t)landmark);
 	if (!here) exit(1);
-	uint64_t start = UINT64_MAX, end = 0;
-	for (size_t i = 0; i < maps.n; i++) {
-		if (strcmp(maps.map[i].path, here->path)) continue;
-		if (maps.map[i].start < start) start = maps.map[i].start;
-		end = maps.map[i].end;
-	}
-	uint32_t l = profile_location(p, (uint64_t)(uintptr_t)landmark + (uint64_t)(landmark(1) != 4), profile_mapping(p, start, end, 0, here->path, ""));
+	uint32_t l = profile_location(p, (uint64_t)(uintptr_t)landmark + (uint64_t)(landmark(1) != 4), profile_mapping(p, here->start, here->end, here->offset, here->path, ""));
 	profile_add(p, &l, 1, NULL, 0, (double[]){ 4096 }, NULL);
-	profile_text_mappings(p, &maps);
 	maps_free(&maps);
 	return p;
 }

@@ -210,30 +210,6 @@ static void test_subtract(void)
 	profile_free(b);
 }
 
-static void test_text(void)
-{
-	static const char text[] =
-		"00400000-00401000 r--p 00000000 08:01 7 /srv/shop\n00401000-00402000 r-xp 00001000 08:01 7 /srv/shop\n"
-		"00402000-00403000 r-xp 00002000 08:01 7 /srv/shop\n00403000-00404000 r--p 00003000 08:01 7 /srv/shop\n"
-		"00404000-00405000 r-xp 00000000 00:00 0\n00500000-00501000 r--p 00000000 08:01 8 /lib/bare.so\n";
-	struct maps maps;
-	struct err e;
-	struct profile *p = one_type();
-	uint32_t shop = profile_mapping(p, 0x400000, 0x404800, 0, "/srv/shop", ""), bare = profile_mapping(p, 0x500000, 0x501000, 0, "/lib/bare.so", "");
-	uint32_t l = profile_location(p, 0x401234, shop);
-	char before[64], after[64];
-	profile_name(p, &p->location[l], 0, before, sizeof before);
-	if (maps_parse(&maps, text, sizeof text - 1, &e)) exit(1);
-	profile_text_mappings(p, &maps);
-	profile_name(p, &p->location[l], 0, after, sizeof after);
-	ok(p->mapping[shop].start == 0x401000 && p->mapping[shop].end == 0x403000 && p->mapping[shop].offset == 0x1000,
-	   "a mapping is narrowed to its code, the parts of it joined");
-	ok(p->mapping[bare].start == 0x500000 && p->mapping[bare].offset == 0, "one without code stays");
-	ok(!strcmp(before, after), "names by offset stay, too");
-	maps_free(&maps);
-	profile_free(p);
-}
-
 __attribute__((noinline)) static int landmark(int x) { return x * 3 + 1; }
 
 static void test_symbols(void)
@@ -259,7 +235,6 @@ int main(void)
 	test_labels();
 	test_flatten();
 	test_subtract();
-	test_text();
 	test_symbols();
 	printf("1..%d\n", tests + (landmark(1) != 4));
 	return failures != 0;
