@@ -88,11 +88,11 @@ static void children(void)
 	pid_t child = fork();
 	if (!child) {
 		dup2(fd[1], 1);
-		execl("/bin/sh", "sh", "-c", "echo ready; read x", "two words", "\033[31m", (char *)NULL);
+		execl("/bin/sh", "sh", "-c", "echo ready; kill -STOP $$", "two words", "\033[31m", (char *)NULL);
 		_exit(127);
 	}
 	if (read(fd[0], &byte, 1) != 1) exit(1);
-	ok(!proc_read(&p, child, &e) && p.ppid == getpid() && !strcmp(p.cmdline, "sh -c echo ready; read x two words ?[31m"),
+	ok(!proc_read(&p, child, &e) && p.ppid == getpid() && !strcmp(p.cmdline, "sh -c echo ready; kill -STOP $$ two words ?[31m"),
 	   "a child's arguments, without control characters");
 	kill(child, SIGKILL);
 	waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT);
