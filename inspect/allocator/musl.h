@@ -49,44 +49,37 @@ _Static_assert(sizeof(struct musl_area) == MUSL_PAGE, "musl area");
 
 extern const uint16_t musl_units[MUSL_CLASSES];         /* of a slot, by size class */
 
-/* A meta, decoded. */
+/* A meta, decoded. The shape is what its bits tell: groups of one shape come in long runs, so it is worked out when the bits change. */
 struct musl_group {
-	uint64_t mem;                   /* header, then slots */
+	uint64_t bits;                  /* of the meta that the shape is of */
 	uint64_t stride;                /* from slot to slot */
 	uint64_t mapped;                /* bytes of its own mapping, 0: nested or donated */
-	uint32_t free;                  /* by slot; the others are used */
+	uint64_t extent;                /* from its header to the end of its last slot */
+	uint64_t span;                  /* what it occupies: mapped, or extent */
+	uint32_t all;                   /* a bit for each slot; 0: the bits make no sense */
 	uint32_t slots;
 	uint8_t sizeclass, nested, donated, single;     /* single: the one block of a mapping */
+
+	uint64_t mem;                   /* header, then slots */
+	uint32_t free;                  /* by slot; the others are used */
 };
 
-static inline uint32_t musl_all(uint32_t slots) { return (uint32_t)((uint64_t)1 << slots) - 1; }
+/* The shape, from the bits of a meta in use. `all` stays 0 when no group of mallocng's has them. */
+void musl_shape(struct musl_group *g, uint64_t bits);
 
-/* What must hold of a meta whatever else happens: 1 and *g; 0 when it is not in use, -1 when it makes no sense. */
+/* What must hold of a meta whatever else happens: 1 and *g; 0 when it is not in use, -1 when it makes no sense. *g begins as zeros, and
+   keeps the shape from meta to meta. */
 static inline int musl_decode(const struct musl_meta *m, struct musl_group *g)
 {
-	uint32_t last = m->bits & 31, sc = m->bits >> 6 & 63;
-	uint64_t maplen = m->bits >> 12;
-
 	if (!m->mem) return 0;
+	if (m->bits != g->bits) musl_shape(g, m->bits);
 	g->mem = m->mem;
-	g->slots = last + 1;
-	g->sizeclass = (uint8_t)sc;
-	g->mapped = maplen * MUSL_PAGE;
-	g->single = !last && maplen;
-	g->donated = !maplen && !(m->bits & 32);
-	g->nested = !maplen && m->bits & 32;
 	g->free = m->avail | m->freed;
-	if (sc >= MUSL_CLASSES && (sc != MUSL_INDIVIDUAL || !g->single)) return -1;
-	g->stride = g->single ? g->mapped - MUSL_UNIT : (uint64_t)musl_units[sc] * MUSL_UNIT;
-	if (m->mem % MUSL_UNIT || m->mem >> 56 || maplen >> 44 || m->avail & m->freed || g->free & ~musl_all(g->slots)) return -1;
-	if (!maplen) return 1;
-	if (m->mem % MUSL_PAGE || MUSL_UNIT + g->stride * g->slots > g->mapped) return -1;
-	return g->mapped - MUSL_UNIT - g->stride * g->slots < MUSL_SLACK_MAX ? 1 : -1;
+	if (!g->all || m->mem % MUSL_UNIT || m->mem >> 56 || m->avail & m->freed || g->free & ~g->all) return -1;
+	return g->mapped && m->mem % MUSL_PAGE ? -1 : 1;
 }
 
-static inline uint32_t musl_used(const struct musl_group *g) { return musl_all(g->slots) & ~g->free; }
-/* Bytes from its header to the end of its last slot. */
-static inline uint64_t musl_extent(const struct musl_group *g) { return MUSL_UNIT + g->stride * g->slots; }
+static inline uint32_t musl_used(const struct musl_group *g) { return g->all & ~g->free; }
 
 /* Population count: not a call into libgcc, which is what the baseline instruction set makes of the builtin. */
 static inline uint32_t musl_count(uint32_t x)
@@ -131,7 +124,7 @@ static inline int musl_walk_mapped(struct musl_walk *w, uint64_t addr, uint64_t 
 static inline int musl_walk_group(struct musl_walk *w, const struct musl_meta *m, struct musl_group *g)
 {
 	int r = musl_decode(m, g);
-	if (r > 0 && !musl_walk_mapped(w, g->mem, g->mapped ? g->mapped : musl_extent(g))) r = -1;
+	if (r > 0 && !musl_walk_mapped(w, g->mem, g->span)) r = -1;
 	if (r < 0) w->bad++;
 	return r > 0;
 }

@@ -1,46 +1,61 @@
 /* musl_count.c: live and free by size class from the metas alone: the heap itself is not read. */
 #include "inspect/allocator/musl.h"
 
-/* A block with a mapping of its own, of any class. */
-static void count_single(struct musl_totals *n, const struct musl_group *g)
-{
-	uint64_t usable = g->stride - MUSL_EDGE;
+/* Groups of one shape, one meta after the other: they are many, so their counters are kept at hand. */
+struct run { struct musl_group shape; uint64_t groups, free, pinned; };
 
-	n->mapped += g->mapped;
-	if (g->free) {
-		n->free++;
-		n->free_bytes += usable;
-	} else {
-		n->single++;
-		n->single_bytes += usable;
-	}
-	if (g->sizeclass < MUSL_CLASSES) {
-		n->class[g->sizeclass].groups++;
-		n->class[g->sizeclass].slots++;
+static void add_to(struct run *r, const struct musl_group *g)
+{
+	uint32_t free = g->free ? musl_count(g->free) : 0, used = g->slots - free;
+
+	r->groups++;
+	r->free += free;
+	r->pinned += used && used * 4 <= g->slots;
+}
+
+/* Blocks with a mapping of their own, of any class. */
+static void count_singles(struct musl_totals *n, const struct run *r)
+{
+	uint64_t usable = r->shape.stride - MUSL_EDGE;
+
+	n->free += r->free;
+	n->free_bytes += r->free * usable;
+	n->single += r->groups - r->free;
+	n->single_bytes += (r->groups - r->free) * usable;
+}
+
+static void count_slots(struct musl_totals *n, struct musl_class *c, const struct run *r)
+{
+	const struct musl_group *g = &r->shape;
+
+	c->used += r->groups * g->slots - r->free;
+	c->free += r->free;
+	c->pinned += g->donated ? 0 : r->pinned;
+	if (g->nested) {
+		int in = musl_container(g->extent);
+		if (in < 0) n->bad += r->groups;
+		else n->class[in].containers += r->groups;
+		n->nested += r->groups;
+	} else if (g->donated) {
+		c->donated += r->groups * g->slots;
+		n->donated += r->groups;
 	}
 }
 
-static void count_group(struct musl_totals *n, const struct musl_group *g)
+static void finish_run(struct musl_totals *n, const struct run *r)
 {
-	struct musl_class *c = &n->class[g->sizeclass];
-	uint32_t free = g->free ? musl_count(g->free) : 0, used = g->slots - free;
+	const struct musl_group *g = &r->shape;
 
-	c->groups++;
-	c->slots += g->slots;
-	c->used += used;
-	c->free += free;
-	c->pinned += used && used * 4 <= g->slots && !g->donated;
-	n->mapped += g->mapped;
-	if (g->nested) {
-		int in = musl_container(musl_extent(g));
-		if (in < 0) n->bad++;
-		else n->class[in].containers++;
-		n->nested++;
-	} else if (g->donated) {
-		c->donated += g->slots;
-		n->donated++;
-		n->mapped += musl_extent(g);
+	if (!r->groups) return;
+	n->groups += r->groups;
+	/* what a nested group occupies is a slot of another's */
+	if (!g->nested) n->mapped += r->groups * g->span;
+	if (g->sizeclass < MUSL_CLASSES) {
+		n->class[g->sizeclass].groups += r->groups;
+		n->class[g->sizeclass].slots += r->groups * g->slots;
 	}
+	if (g->single) count_singles(n, r);
+	else count_slots(n, &n->class[g->sizeclass], r);
 }
 
 /* The sums over classes, and what is left for headers and slack. */
@@ -75,19 +90,23 @@ void musl_totals(struct musl_totals *n, const struct target *t, const struct mus
 {
 	struct musl_walk w;
 	const struct musl_area *a;
-	struct musl_group g;
+	struct musl_group g = { 0 };
+	struct run run = { 0 };
 
 	*n = (struct musl_totals){ 0 };
 	musl_walk_open(&w, t, c);
 	while ((a = musl_walk_area(&w))) {
 		n->areas++;
 		for (unsigned i = 0; i < MUSL_METAS; i++) {
-			if (!a->meta[i].mem || !musl_walk_group(&w, &a->meta[i], &g)) continue;
-			n->groups++;
-			if (g.single) count_single(n, &g);
-			else count_group(n, &g);
+			if (!musl_walk_group(&w, &a->meta[i], &g)) continue;
+			if (g.bits != run.shape.bits) {
+				finish_run(n, &run);
+				run = (struct run){ .shape = g };
+			}
+			add_to(&run, &g);
 		}
 	}
+	finish_run(n, &run);
 	n->bad += w.bad;
 	/* the allocator's own count of slots; a class that disagrees was changed while it was read */
 	for (unsigned i = 0; i < MUSL_CLASSES; i++)

@@ -115,7 +115,7 @@ static struct kept *kept_at(const struct telling *t, uint64_t mem)
 static int settle(struct telling *t, const struct musl_group *g)
 {
 	uint32_t slot;
-	uint64_t extent = musl_extent(g);
+	uint64_t extent = g->extent;
 	struct kept *k = holder(t, g->mem, &slot);
 
 	if (!k || extent > slot_bytes(k) || k->nested >> slot & 1) {
@@ -133,7 +133,7 @@ static int settle(struct telling *t, const struct musl_group *g)
 static void pass(struct telling *t, struct musl_walk *w, int collect)
 {
 	const struct musl_area *a;
-	struct musl_group g;
+	struct musl_group g = { 0 };
 
 	while ((a = musl_walk_area(w))) {
 		if (!collect) tell(t, w->at, MUSL_PAGE, ALLOCATOR_METADATA);

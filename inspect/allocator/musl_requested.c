@@ -145,7 +145,7 @@ void musl_requested(struct musl_requested *r, const struct target *t, const stru
 	struct musl_walk walk;
 	struct window w = { .mem = t->mem, .buf = xmalloc(WINDOW), .ahead = 64 << 10 };
 	const struct musl_area *a;
-	struct musl_group g;
+	struct musl_group g = { 0 };
 
 	*r = (struct musl_requested){ 0 };
 	musl_walk_open(&walk, t, c);

@@ -17,6 +17,23 @@ const uint16_t musl_units[MUSL_CLASSES] = {
 	2340, 2730, 3276, 4095, 4680, 5460, 6552, 8191,
 };
 
+void musl_shape(struct musl_group *g, uint64_t bits)
+{
+	uint32_t last = bits & 31, sc = bits >> 6 & 63;
+	uint64_t maplen = bits >> 12;
+
+	*g = (struct musl_group){ .bits = bits, .slots = last + 1, .sizeclass = (uint8_t)sc };
+	g->single = !last && maplen;
+	g->donated = !maplen && !(bits & 32);
+	g->nested = !maplen && bits & 32;
+	if (maplen >> 44 || (sc >= MUSL_CLASSES && (sc != MUSL_INDIVIDUAL || !g->single))) return;
+	g->mapped = maplen * MUSL_PAGE;
+	g->stride = g->single ? g->mapped - MUSL_UNIT : (uint64_t)musl_units[sc] * MUSL_UNIT;
+	g->extent = MUSL_UNIT + g->stride * g->slots;
+	g->span = maplen ? g->mapped : g->extent;
+	if (g->span - g->extent < MUSL_SLACK_MAX) g->all = (uint32_t)(((uint64_t)1 << g->slots) - 1);
+}
+
 int musl_container(uint64_t extent)
 {
 	static uint8_t class[MUSL_NESTED_UNITS + 1];    /* by units, class + 1 */
