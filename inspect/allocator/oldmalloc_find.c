@@ -1,0 +1,123 @@
+/* oldmalloc_find.c: finds oldmalloc's bins by their shape, in a process without symbols. A bin that was used and is empty points to itself; one
+ * that is not empty points to a chunk that points back; the bit map says which is which; and the others are zero. */
+#include "inspect/allocator/oldmalloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/target/mem.h"
+#include "inspect/target/xalloc.h"
+
+enum {
+	CHUNK = 256 << 10, REGION_MAX = 64 << 20,
+	VIOLATIONS = 6,                 /* bins in the middle of a change, in a busy process */
+	BACK = 8, RETRIES = 40,         /* lists that are followed one step, and how often: heads move fast */
+	LOOKS = 4096,                   /* chunks looked at for one region, before it is given up */
+};
+
+/* Bins that agree with the map, or -1 when it is not a state. */
+static int shape(const struct oldmalloc_state *s, uint64_t addr)
+{
+	int bad = 0, good = 0;
+
+	for (unsigned k = 0; k < OLDMALLOC_BINS; k++) {
+		const struct oldmalloc_bin *b = &s->bin[k];
+		uint64_t self = oldmalloc_bin_chunk(addr, k);
+		int bit = s->binmap >> k & 1;
+		if (!b->head && !b->tail) bad += bit;
+		else if (b->head == self && b->tail == self) bad += bit, good += !bit;
+		else if (b->head && b->tail && b->head % 16 == 0 && b->tail % 16 == 0 && b->head != self && b->tail != self) bad += !bit, good += bit;
+		else bad++;
+		/* the locks: held or not, and some threads */
+		if (b->lock[0] & ~1 || b->lock[1] < 0 || b->lock[1] > 1 << 22) bad++;
+		if (bad > VIOLATIONS) return -1;
+	}
+	return good;
+}
+
+/* Does the first chunk of a list point back at the bin? Lists change under us: several tries. */
+static int points_back(const struct target *t, uint64_t addr)
+{
+	struct oldmalloc_state s;
+	struct oldmalloc_chunk c;
+	unsigned lists = 0, tried = 0;
+
+	for (unsigned i = 0; i < RETRIES; i++) {
+		if (mem_read_some(t->mem, addr, &s, sizeof s) < sizeof s) return 0;
+		tried = 0;
+		for (unsigned k = 0; k < OLDMALLOC_BINS && tried < BACK; k++) {
+			if (!(s.binmap >> k & 1)) continue;
+			tried++;
+			if (mem_read_some(t->mem, s.bin[k].head, &c, sizeof c) == sizeof c && c.prev == oldmalloc_bin_chunk(addr, k)) lists++;
+		}
+		if (lists) return 1;
+		/* nothing free at all: the empty lists alone must do, and there must be enough of them */
+		if (!tried) return shape(&s, addr) >= BACK;
+	}
+	return 0;
+}
+
+/* The state of which the head of a list is at an address of the region: any of the 64. */
+static uint64_t around(const struct target *t, const struct target_region *r, uint64_t head)
+{
+	const uint64_t first = offsetof(struct oldmalloc_state, bin) + offsetof(struct oldmalloc_bin, head), step = sizeof(struct oldmalloc_bin);
+	char buf[2 * sizeof(struct oldmalloc_state)];
+	uint64_t reach = first + (OLDMALLOC_BINS - 1) * step, base = head - r->start < reach ? r->start : head - reach;
+	size_t got = mem_read_some(t->mem, base, buf, sizeof buf);
+
+	for (unsigned k = 0; k < OLDMALLOC_BINS; k++) {
+		struct oldmalloc_state s;
+		uint64_t addr = head - first - k * step;
+		if (addr < base || addr > head || addr - base + sizeof s > got) continue;
+		memcpy(&s, buf + (addr - base), sizeof s);
+		if (shape(&s, addr) > 0 && points_back(t, addr)) return addr;
+	}
+	return 0;
+}
+
+/* Can this be the head of a list? `self`: what it would be of an empty one. A list of one chunk costs a look at the chunk. */
+static int head_like(const struct target *t, const uint64_t *word, uint64_t self, unsigned *looks)
+{
+	struct oldmalloc_chunk c;
+
+	if (!word[0] || !word[1]) return 0;
+	if (word[0] == self && word[1] == self) return 1;
+	if (word[0] % OLDMALLOC_ALIGN != OLDMALLOC_HEADER || word[1] % OLDMALLOC_ALIGN != OLDMALLOC_HEADER || *looks >= LOOKS) return 0;
+	if (!maps_find(&t->maps, word[0])) return 0;
+	++*looks;
+	return mem_read_some(t->mem, word[0], &c, sizeof c) == sizeof c && c.prev == self && !(c.csize & OLDMALLOC_IN_USE);
+}
+
+static uint64_t scan(const struct target *t, const struct target_region *r, char *buf)
+{
+	uint64_t end = r->end - r->start > REGION_MAX ? r->start + REGION_MAX : r->end;
+	unsigned looks = 0, tries = 0;
+
+	for (uint64_t at = r->start; at < end; at += CHUNK - 16) {
+		size_t want = end - at < CHUNK ? (size_t)(end - at) : CHUNK, got = mem_read_some(t->mem, at, buf, want);
+		for (size_t i = 0; i + 16 <= got; i += 8) {
+			uint64_t word[2], found;
+			memcpy(word, buf + i, sizeof word);
+			if (!word[0] || !head_like(t, word, at + i - OLDMALLOC_HEADER, &looks)) continue;
+			/* a list that is not one of ours: some other allocator's bins, or a program's lists */
+			if (++tries > LOOKS) return 0;
+			if ((found = around(t, r, at + i))) return found;
+		}
+		if (got < want || want < CHUNK) break;
+	}
+	return 0;
+}
+
+uint64_t oldmalloc_find(const struct target *t, struct target_region *where)
+{
+	struct target_region *r;
+	size_t n = target_data_regions(t, &r);
+	char *buf = xmalloc(CHUNK);
+	uint64_t found = 0;
+
+	for (size_t i = 0; i < n && !found; i++)
+		if ((found = scan(t, &r[i], buf))) *where = r[i];
+	free(buf);
+	free(r);
+	return found;
+}
