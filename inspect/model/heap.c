@@ -45,6 +45,15 @@ struct heap_arena *heap_add_arena(struct heap_allocator *a)
 	return &a->arena[a->narenas++];
 }
 
+struct heap_thread *heap_thread_of(struct heap_allocator *a, int tid)
+{
+	for (size_t i = a->nthreads; i-- > 0;)
+		if (a->thread[i].tid == tid) return &a->thread[i];
+	a->thread = grow(a->thread, a->nthreads, sizeof *a->thread);
+	a->thread[a->nthreads].tid = tid;
+	return &a->thread[a->nthreads++];
+}
+
 void heap_add_lock(struct heap_allocator *a, enum heap_lock_kind kind, uint64_t addr, const char *name)
 {
 	struct heap_lock *l;
@@ -66,6 +75,7 @@ void heap_allocator_free(struct heap_allocator *a)
 	free(a->class);
 	free(a->arena);
 	free(a->lock);
+	free(a->thread);
 	*a = (struct heap_allocator){ 0 };
 }
 
@@ -74,5 +84,7 @@ void heap_free(struct heap *h)
 	for (size_t i = 0; i < h->nallocators; i++) heap_allocator_free(&h->allocator[i]);
 	free(h->allocator);
 	free(h->ledger.row);
+	free(h->map);
+	free(h->thread);
 	*h = (struct heap){ 0 };
 }

@@ -35,6 +35,9 @@ struct heap_arena {
 enum heap_lock_kind { HEAP_LOCK_MUSL, HEAP_LOCK_FUTEX3 /* 0 free, 1 held, 2 held with waiters */, HEAP_LOCK_PAIR /* word, waiters */, HEAP_LOCK_SPIN /* tcmalloc */, HEAP_LOCK_MUTEX /* pthread */ };
 struct heap_lock { char name[56]; uint64_t addr; enum heap_lock_kind kind; };
 
+/* What a thread has of an allocator, and its stack. */
+struct heap_thread { int tid; char name[16]; uint64_t cached, cached_objects, stack; char arena[40]; };
+
 struct heap_fact { const char *name; double value; const char *unit; };         /* what only this allocator has: "mmap_counter" */
 
 struct heap_allocator {
@@ -57,6 +60,7 @@ struct heap_allocator {
 	struct heap_class *class; size_t nclasses;      /* ascending by size, only those ever used */
 	struct heap_arena *arena; size_t narenas;
 	struct heap_lock *lock; size_t nlocks;
+	struct heap_thread *thread; size_t nthreads;    /* those whose cache or arena is known */
 	struct heap_fact fact[16]; size_t nfacts;
 };
 
@@ -66,6 +70,8 @@ struct heap_class *heap_add_class(struct heap_allocator *a);
 /* The class of this size, appended if it is new. Keeps the order. */
 struct heap_class *heap_class_of(struct heap_allocator *a, uint64_t size);
 struct heap_arena *heap_add_arena(struct heap_allocator *a);
+/* The thread of this tid, appended if it is new. */
+struct heap_thread *heap_thread_of(struct heap_allocator *a, int tid);
 void heap_add_lock(struct heap_allocator *a, enum heap_lock_kind kind, uint64_t addr, const char *name);
 void heap_add_fact(struct heap_allocator *a, const char *name, double value, const char *unit);
 
@@ -88,10 +94,16 @@ struct ledger {
 	uint64_t internal, external_free, external_resident;    /* fragmentation: rounding bytes; free resident and resident bytes of allocators */
 };
 
+/* One mapping, with what it is for. */
+struct heap_map { uint64_t start, end, resident, swapped; char what[56]; char path[128]; };
+
 struct heap {
 	struct heap_allocator *allocator; size_t nallocators;   /* in use first */
 	struct ledger ledger;
+	struct heap_map *map; size_t nmaps;     /* those with anything in them, ascending */
+	struct heap_thread *thread; size_t nthreads;    /* all, with their stacks and what they have of the allocator in use */
 	double read_s, frozen_s;
+	int frozen_late;        /* it had to be let go before the reading was done */
 	unsigned retries;
 	int full;               /* --full */
 };
