@@ -12,7 +12,7 @@
 #include <sys/time.h>
 #include <ucontext.h>
 
-#define NOINLINE __attribute__((noinline, noclone))
+#define NOINLINE __attribute__((noinline))
 #define KEEP __asm__ volatile("" ::: "memory")
 
 static NOINLINE int deep(int n, int a, int b, int c)
@@ -161,8 +161,8 @@ static void interruptions(unsigned long stacks, int flags)
 {
 	struct sigaction a = { .sa_handler = on_timer, .sa_flags = SA_RESTART | flags };
 	struct itimerval every = { { 0, 100 }, { 0, 100 } }, never = { { 0, 0 }, { 0, 0 } };
-	sigaction(SIGPROF, &a, NULL);
-	setitimer(ITIMER_PROF, &every, NULL);
+	sigaction(SIGALRM, &a, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
 	unsigned sum = 0, v[64];
 	for (unsigned i = 0; oracle.stacks < stacks && i < 100000000; i++) {
 		sum += work(i);
@@ -170,7 +170,7 @@ static void interruptions(unsigned long stacks, int flags)
 		sum += v[i % 64];
 		KEEP;
 	}
-	setitimer(ITIMER_PROF, &never, NULL);
+	setitimer(ITIMER_REAL, &never, NULL);
 	if (sum == 1) puts("#");
 }
 

@@ -29,7 +29,8 @@ struct oracle { const char *name; unsigned long stacks, frames, equal, short_sta
 static struct oracle oracle;
 static __thread struct unwind_bounds oracle_bounds;
 
-/* What libunwind sees, innermost first, without the function it is called in. */
+/* What libunwind sees, innermost first, without the function it is called in. Where a coroutine began it goes on with whatever lies
+   above, so an address in an object but not in its code ends the stack. */
 static inline __attribute__((always_inline)) unsigned oracle_truth(uint64_t *pc)
 {
 	unw_context_t context;
@@ -40,7 +41,8 @@ static inline __attribute__((always_inline)) unsigned oracle_truth(uint64_t *pc)
 	while (n < ORACLE_DEPTH && unw_step(&cursor) > 0) {
 		unw_word_t ip;
 		unw_get_reg(&cursor, UNW_REG_IP, &ip);
-		if (!ip) break;
+		const struct module *m = modules_find(ip);
+		if (!ip || (m && (ip < m->text || ip > m->text_end))) break;
 		pc[n++] = ip;
 	}
 	return n;
@@ -82,7 +84,9 @@ static void oracle_begin(const char *name)
 static void oracle_end(unsigned long stacks)
 {
 	static int number;
-	int ok = oracle.stacks >= stacks && !oracle.wrong && oracle.equal >= oracle.frames - oracle.frames / 1000;
+	const char *allowed = getenv("UNW_SHORT");     /* frames in 1000 that may be missing at the outer end */
+	unsigned long may = oracle.frames * (allowed ? strtoul(allowed, NULL, 10) : 1) / 1000;
+	int ok = oracle.stacks >= stacks && !oracle.wrong && oracle.frames - oracle.equal <= may;
 	printf("%s %d - %s: %lu stacks, %lu of %lu frames equal, %lu stacks short by %lu frames, %lu wrong\n", ok ? "ok" : "not ok", ++number,
 		oracle.name, oracle.stacks, oracle.equal, oracle.frames, oracle.short_stacks, oracle.short_frames, oracle.wrong);
 	fflush(stdout);
