@@ -111,8 +111,10 @@ void target_close(struct target *t)
 	mem_close(t->mem);
 	maps_free(&t->maps);
 	free(t->thread);
+	free(t->dumped);
 	t->mem = NULL;
 	t->thread = NULL;
+	t->dumped = NULL;
 	t->nthreads = 0;
 }
 
