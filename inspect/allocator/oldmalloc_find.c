@@ -15,6 +15,12 @@ enum {
 	LOOKS = 4096,                   /* chunks looked at for one region, before it is given up */
 };
 
+/* The two words of a lock: held or not, and so many threads waiting. */
+static int lock_like(const int32_t lock[2])
+{
+	return !(lock[0] & ~1) && lock[1] >= 0 && lock[1] <= 1 << 22;
+}
+
 /* Bins that agree with the map, or -1 when it is not a state. */
 static int shape(const struct oldmalloc_state *s, uint64_t addr)
 {
@@ -29,7 +35,7 @@ static int shape(const struct oldmalloc_state *s, uint64_t addr)
 		else if (b->head && b->tail && b->head % 16 == 0 && b->tail % 16 == 0 && b->head != self && b->tail != self) bad += !bit, good += bit;
 		else bad++;
 		/* the locks: held or not, and some threads */
-		if (b->lock[0] & ~1 || b->lock[1] < 0 || b->lock[1] > 1 << 22) bad++;
+		bad += !lock_like(b->lock);
 		if (bad > VIOLATIONS) return -1;
 	}
 	return good;
@@ -75,12 +81,21 @@ static uint64_t around(const struct target *t, const struct target_region *r, ui
 	return 0;
 }
 
+/* Head and tail in buf at i stand between this bin's lock and the next one's: a cheap look before a dear one. */
+static int between_locks(const char *buf, size_t i, size_t n)
+{
+	int32_t own[2] = { 0, 0 }, next[2] = { 0, 0 };
+
+	if (i >= sizeof own) memcpy(own, buf + i - sizeof own, sizeof own);
+	if (i + 24 <= n) memcpy(next, buf + i + 16, sizeof next);
+	return lock_like(own) && lock_like(next);
+}
+
 /* Can this be the head of a list? `self`: what it would be of an empty one. A list of one chunk costs a look at the chunk. */
 static int head_like(const struct target *t, const uint64_t *word, uint64_t self, unsigned *looks)
 {
 	struct oldmalloc_chunk c;
 
-	if (!word[0] || !word[1]) return 0;
 	if (word[0] == self && word[1] == self) return 1;
 	if (word[0] % OLDMALLOC_ALIGN != OLDMALLOC_HEADER || word[1] % OLDMALLOC_ALIGN != OLDMALLOC_HEADER || *looks >= LOOKS) return 0;
 	if (!maps_find(&t->maps, word[0])) return 0;
@@ -98,7 +113,7 @@ static uint64_t scan(const struct target *t, const struct target_region *r, char
 		for (size_t i = 0; i + 16 <= got; i += 8) {
 			uint64_t word[2], found;
 			memcpy(word, buf + i, sizeof word);
-			if (!word[0] || !head_like(t, word, at + i - OLDMALLOC_HEADER, &looks)) continue;
+			if (!word[0] || !word[1] || !between_locks(buf, i, got) || !head_like(t, word, at + i - OLDMALLOC_HEADER, &looks)) continue;
 			/* a list that is not one of ours: some other allocator's bins, or a program's lists */
 			if (++tries > LOOKS) return 0;
 			if ((found = around(t, r, at + i))) return found;

@@ -11,7 +11,8 @@
 enum {
 	WINDOW = 128 << 10,
 	TABLE_SPAN = 2 << 20,           /* what one page of page table maps: reading ahead never goes beyond */
-	MISSES = 64,                    /* pages of a mapping that are not ours, before the rest of it is left alone */
+	FOREIGN = 1 << 16,              /* pages of a mapping that are not ours, before the rest of it is left alone; */
+	BLANK = 64,                     /* of those that begin with zeros so many in a row: it was never used, and shall not be touched */
 	GAP = 2 * OLDMALLOC_PAGE,       /* of an object's first and last pages, what the loader may have donated */
 };
 
@@ -104,6 +105,34 @@ static uint64_t walk_area(struct oldmalloc_walk *w, uint64_t addr, uint64_t end)
 	return end;
 }
 
+/* A mapped chunk, of which `extra` bytes stand before its header: does it fill whole pages that are there? */
+static int fills(uint64_t csize, uint64_t extra, uint64_t room)
+{
+	return csize && !(csize & OLDMALLOC_IN_USE) && csize + extra > csize && csize + extra <= room && (csize + extra) % OLDMALLOC_PAGE == 0;
+}
+
+/* One chunk with a mapping of its own, at the beginning of which a header was found. memalign leaves that behind and makes a second one further
+   on, which knows how far on it is, and is the one that realloc keeps up to date. Returns the end, or 0 when neither fits. */
+static uint64_t count_mapped(struct oldmalloc_walk *w, uint64_t at, uint64_t extra, uint64_t csize, uint64_t room)
+{
+	uint64_t other, size;
+
+	for (uint64_t o = extra + OLDMALLOC_HEADER; o < OLDMALLOC_PAGE && !header(w, at + o, &other, &size); o += OLDMALLOC_HEADER)
+		if (other == o && fills(size, o, room)) {
+			extra = o;
+			csize = size;
+		}
+	if (!fills(csize, extra, room)) return 0;
+	tell(w, at, extra + OLDMALLOC_HEADER, ALLOCATOR_METADATA);
+	tell(w, at + extra + OLDMALLOC_HEADER, csize - OLDMALLOC_HEADER, ALLOCATOR_LIVE);
+	w->mappings++;
+	w->live++;
+	w->large++;
+	w->live_bytes += csize - OLDMALLOC_HEADER;
+	w->large_bytes += csize - OLDMALLOC_HEADER;
+	return at + extra + csize;
+}
+
 /* What begins at a page of anonymous memory: an area, a chunk with a mapping of its own, or nothing of ours. Returns where it ends, or 0. */
 static uint64_t walk_piece(struct oldmalloc_walk *w, uint64_t at, uint64_t end)
 {
@@ -114,16 +143,7 @@ static uint64_t walk_piece(struct oldmalloc_walk *w, uint64_t at, uint64_t end)
 	if (psize == OLDMALLOC_IN_USE && csize > OLDMALLOC_IN_USE && (csize & ~(uint64_t)OLDMALLOC_IN_USE) % OLDMALLOC_ALIGN == 0) {
 		tell(w, at, front, ALLOCATOR_METADATA);
 		stop = walk_area(w, at + front, end);
-	} else if (psize == front && !(csize & OLDMALLOC_IN_USE) && csize && (csize + front) % OLDMALLOC_PAGE == 0 && csize + front > csize && csize + front <= end - at) {
-		tell(w, at, front + OLDMALLOC_HEADER, ALLOCATOR_METADATA);
-		tell(w, at + OLDMALLOC_ALIGN, csize - OLDMALLOC_HEADER, ALLOCATOR_LIVE);
-		w->mappings++;
-		w->live++;
-		w->large++;
-		w->live_bytes += csize - OLDMALLOC_HEADER;
-		w->large_bytes += csize - OLDMALLOC_HEADER;
-		stop = at + front + csize;
-	} else return 0;
+	} else if (psize != front || (csize + front) % OLDMALLOC_PAGE || !(stop = count_mapped(w, at, front, csize, end - at))) return 0;
 	stop = (stop + OLDMALLOC_PAGE - 1) & ~(uint64_t)(OLDMALLOC_PAGE - 1);
 	w->mapped += stop - at;
 	return stop;
@@ -131,14 +151,21 @@ static uint64_t walk_piece(struct oldmalloc_walk *w, uint64_t at, uint64_t end)
 
 static void walk_mapping(struct oldmalloc_walk *w, const struct map *m)
 {
-	unsigned misses = 0;
+	unsigned foreign = 0, blank = 0;
 
-	for (uint64_t at = m->start; at < m->end && misses < MISSES;) {
+	for (uint64_t at = m->start, psize, csize; at < m->end && foreign < FOREIGN && blank < BLANK;) {
 		uint64_t stop = walk_piece(w, at, m->end);
 		/* the break is one area: what is not its beginning is somebody else's */
 		if (!stop && m->path[0] == '[') break;
-		misses += !stop;
-		at = stop ? stop : at + OLDMALLOC_PAGE;
+		if (stop) {
+			blank = 0;
+			at = stop;
+			continue;
+		}
+		foreign++;
+		if (header(w, at + OLDMALLOC_ALIGN - OLDMALLOC_HEADER, &psize, &csize)) break;
+		blank = psize || csize ? 0 : blank + 1;
+		at += OLDMALLOC_PAGE;
 	}
 	flush(w);
 }
