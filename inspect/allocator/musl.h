@@ -169,6 +169,6 @@ struct musl_vote {
    table of a power of two of slots; when it is full further addresses are left out. */
 void musl_code_votes(const uint8_t *code, size_t size, size_t from, size_t to, uint64_t addr, uint64_t context, struct musl_vote *votes, size_t slots);
 
-extern const struct allocator allocator_musl;
+extern const struct allocator allocator_musl, allocator_musl_bump;
 
 #endif
