@@ -100,6 +100,21 @@ uint64_t object_key(const struct object *o)
 	return (o->file.identity * 0x9e3779b97f4a7c15 ^ (o->debug.fd >= 0 ? o->debug.identity : 1)) | 1;
 }
 
+int object_address(const struct object *o, uint64_t offset, uint64_t *vaddr)
+{
+	GElf_Addr bias;
+	GElf_Phdr p;
+	size_t n;
+	Elf *elf = dwfl_module_getelf(o->mod, &bias);
+	if (!elf || elf_getphdrnum(elf, &n)) return -1;
+	for (size_t i = 0; i < n && gelf_getphdr(elf, (int)i, &p); i++) {
+		if (p.p_type != PT_LOAD || offset - (p.p_offset & -p.p_align) >= p.p_filesz + (p.p_offset & (p.p_align - 1))) continue;
+		*vaddr = p.p_vaddr - p.p_offset + offset;
+		return 0;
+	}
+	return -1;
+}
+
 /* Debug information may refer to a shared supplementary file. libdw would open what the file names: give it the right one before
    it looks, or do without debug information. */
 static int supply(struct object *o, Dwarf *dw)

@@ -164,13 +164,16 @@ static void look(struct symbolizer *s, struct module *m)
 	m->looked = 1;
 	if (!strcmp(m->m.path, "[jit]")) return;
 	m->object = object_open(&s->find, &m->m);
+	/* a piece of a file mapped somewhere else, as V8 does with its built-in code: only the file tells what addresses it has */
+	uint64_t vaddr;
+	if (m->object && m->live && m->m.file_offset && !object_address(m->object, m->m.file_offset, &vaddr)) m->m.bias = m->m.start - vaddr;
 	if (m->object) m->cache = cache_open(m->m.build_id, m->m.build_id_size, object_key(m->object));
 }
 
 static const struct known *from_module(struct symbolizer *s, struct module *m, uint64_t addr, struct symbol_frame *f)
 {
-	uint64_t vaddr = addr - m->m.bias;
 	if (!m->looked) look(s, m);
+	uint64_t vaddr = addr - m->m.bias;
 	if (!m->object) return NULL;
 	int n = m->cache ? cache_find(m->cache, vaddr, f, DEPTH_MAX, s->names) : -1;
 	if (n >= 0) return n ? remember(s, addr, f, (size_t)n) : NULL;
