@@ -89,9 +89,10 @@ static int open_target(const struct heap_options *o, int argc, char **argv, stru
 
 static void program_name(const struct target *t, char *out, size_t n)
 {
-	const char *slash = strrchr(t->proc.exe, '/');
+	const char *slash = strrchr(t->proc.exe, '/'), *base = slash ? slash + 1 : t->proc.exe;
 
-	snprintf(out, n, "%.60s", slash ? slash + 1 : *t->proc.exe ? t->proc.exe : t->proc.comm);
+	/* a program is known by the name it goes by, but the kernel cuts that at 15 characters */
+	snprintf(out, n, "%.60s", strlen(t->proc.comm) == 15 && !strncmp(base, t->proc.comm, 15) ? base : t->proc.comm);
 	plain_text(out);
 }
 

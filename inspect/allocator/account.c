@@ -13,12 +13,15 @@ static void range(struct allocator_sink *s, uint64_t start, uint64_t bytes, enum
 {
 	struct account *a = (struct account *)s;
 
+	residence_owner(a->residence, a->owner);
 	residence_take(a->residence, start, bytes, &a->sum[what]);
 }
 
-void account_init(struct account *a, struct residence *r)
+enum { OWNER_ALLOCATORS = 6, OWNER_STACKS = 6, OWNER_FILES = 7 };
+
+void account_init(struct account *a, struct residence *r, unsigned owner)
 {
-	*a = (struct account){ .sink = { range }, .residence = r };
+	*a = (struct account){ .sink = { range }, .residence = r, .owner = owner < OWNER_ALLOCATORS ? owner : OWNER_ALLOCATORS - 1 };
 }
 
 /* All that was told of one kind, there or not. */
@@ -90,6 +93,7 @@ struct closing {
 	const struct target *t;
 	struct residence *r;
 	struct heap *h;
+	const struct account *account;
 	struct residence_sum sum[KINDS], rest;
 	struct target_stack *stack; size_t nstacks;
 	struct target_region *region; size_t nregions;
@@ -121,9 +125,34 @@ static enum kind kind_of(const struct target *t, const struct map *m)
 	return m->exec ? CODE : ANONYMOUS;
 }
 
-static uint64_t resident_of(const struct residence_sum *s)
+static const char *owner_name(const struct closing *c, unsigned owner)
 {
-	return s->resident;
+	if (owner == OWNER_STACKS) return kind_name[STACKS];
+	if (owner == OWNER_FILES) return kind_name[FILES];
+	for (size_t i = 0; i < c->h->nallocators; i++)
+		if (c->account[i].owner == owner) return c->h->allocator[i].name;
+	return "";
+}
+
+/* The mapping in the list: who has most of it. */
+static void list_map(struct closing *c, const struct map *m, enum kind k)
+{
+	struct heap *h = c->h;
+	struct residence_sum sum = { 0 };
+	uint64_t by[RESIDENCE_OWNERS + 1] = { 0 };
+	unsigned most = RESIDENCE_OWNERS;
+
+	residence_owners(c->r, m->start, m->end, by, &sum);
+	if (!sum.resident && !sum.swapped) return;
+	if (!(h->nmaps & (h->nmaps - 1))) h->map = xreallocarray(h->map, h->nmaps ? h->nmaps * 2 : 1, sizeof *h->map);
+	struct heap_map *out = &h->map[h->nmaps++];
+	*out = (struct heap_map){ .start = m->start, .end = m->end, .resident = sum.resident, .swapped = sum.swapped };
+	for (unsigned i = 0; i < RESIDENCE_OWNERS; i++)
+		if (by[i] > by[most]) most = i;
+	snprintf(out->what, sizeof out->what, "%s", most < RESIDENCE_OWNERS ? owner_name(c, most) : kind_name[k]);
+	/* the end of a long path says more than its beginning */
+	size_t n = strlen(m->path), cut = n < sizeof out->path ? 0 : n - sizeof out->path + 1;
+	snprintf(out->path, sizeof out->path, "%s", m->path + cut);
 }
 
 /* One mapping, all of it told now: what had been told before tells what it is for. */
@@ -132,6 +161,7 @@ static void close_map(struct closing *c, const struct map *m)
 	enum kind k = kind_of(c->t, m);
 	struct residence_sum whole = { 0 }, rest = { 0 };
 
+	list_map(c, m, k);
 	residence_take_rest(c->r, m->start, m->end - m->start, &whole, &rest);
 	c->sum[k].resident += whole.resident;
 	c->sum[k].swapped += whole.swapped;
@@ -152,6 +182,7 @@ static void close_stacks(struct closing *c)
 		snprintf(h->thread[i].name, sizeof h->thread[i].name, "%.15s", c->t->thread[i].name);
 		h->thread[i].cached = h->thread[i].cached_objects = h->thread[i].stack = HEAP_UNKNOWN;
 	}
+	residence_owner(c->r, OWNER_STACKS);
 	for (size_t i = 0, k = 0; i < c->nstacks; i++) {
 		struct residence_sum s = { 0 };
 		residence_take(c->r, c->stack[i].start, c->stack[i].end - c->stack[i].start, &s);
@@ -181,6 +212,7 @@ static void close_maps(struct closing *c)
 {
 	const struct maps *maps = &c->t->maps;
 
+	residence_owner(c->r, OWNER_FILES);
 	for (size_t i = 0; i < c->nregions; i++)
 		residence_take(c->r, c->region[i].start, c->region[i].end - c->region[i].start, &c->sum[FILES]);
 	for (size_t i = 0; i < maps->n; i++) close_map(c, &maps->map[i]);
@@ -198,7 +230,7 @@ static void name_of(const struct heap *h, size_t i, char *out, size_t n)
 
 void account_close(const struct target *t, struct heap *h, const struct account *account, struct residence *r)
 {
-	struct closing c = { .t = t, .r = r, .h = h };
+	struct closing c = { .t = t, .r = r, .h = h, .account = account };
 	struct ledger *l = &h->ledger;
 	char name[28], note[80];
 
@@ -215,7 +247,7 @@ void account_close(const struct target *t, struct heap *h, const struct account 
 	for (unsigned k = 0; k < KINDS; k++) {
 		snprintf(note, sizeof note, "%s", "");
 		if (k == STACKS) snprintf(note, sizeof note, "%zu threads, %zu stacks", t->nthreads, c.nstacks);
-		ledger_add(l, kind_name[k], resident_of(&c.sum[k]), c.sum[k].swapped, 0, note);
+		ledger_add(l, kind_name[k], c.sum[k].resident, c.sum[k].swapped, 0, note);
 	}
 	ledger_close(l);
 	free(c.stack);

@@ -33,7 +33,7 @@ enum {
 	GLIBC_FASTBINS = 10,
 	GLIBC_ARENAS = 4096,
 	GLIBC_SMALL = 65536,            /* chunks below are counted by their exact size */
-	GLIBC_STEPS = 8192,             /* chunks that a quick look may follow in lists */
+	GLIBC_STEPS = 4096,             /* chunks that a quick look may follow in lists */
 	GLIBC_SPECIALS = 1 << 20,       /* and any look */
 };
 

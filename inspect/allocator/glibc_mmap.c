@@ -8,8 +8,9 @@
 #include "inspect/target/err.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/pagemap.h"
+#include "inspect/target/xalloc.h"
 
-enum { PAGE = 4096, PROBES = 16384, SIZE_WORD_2_43 = 16 };
+enum { PAGE = 4096, PIECE = 64 << 10, PROBES = 4096, SIZE_WORD_2_43 = 16 };
 
 struct scan {
 	struct glibc *g;
@@ -17,6 +18,9 @@ struct scan {
 	struct target_region *region;
 	size_t nregions;
 	uint64_t count, bytes, probes;
+	unsigned char *buf;             /* a piece of the mapping, [base, base + len) */
+	uint64_t base;
+	size_t len;
 };
 
 /* Bytes of the mapping of a chunk `off` bytes into the page at `at`; its start in *start. 0: none. */
@@ -33,14 +37,20 @@ static uint64_t chunk_at(const struct scan *s, const unsigned char *page, uint64
 	return size <= m->end - *start ? size : 0;
 }
 
-/* The chunk in this page, if one begins here. */
-static uint64_t probe(struct scan *s, uint64_t at, const struct map *m, uint64_t *start, unsigned *off)
+/* The chunk in this page, if one begins here. Pages follow up to `stop`. */
+static uint64_t probe(struct scan *s, uint64_t at, uint64_t stop, const struct map *m, uint64_t *start, unsigned *off)
 {
-	unsigned char page[PAGE];
 	uint64_t n;
 
 	s->probes++;
-	if (mem_read_some(s->g->t->mem, at, page, sizeof page) < sizeof page) return 0;
+	if (at < s->base || at - s->base + PAGE > s->len) {
+		/* one page where a chunk has led us, more where we have to search */
+		size_t want = at == s->base + s->len ? PIECE : PAGE;
+		s->base = at;
+		s->len = mem_read_some(s->g->t->mem, at, s->buf, stop - at < want ? (size_t)(stop - at) : want);
+		if (s->len < PAGE) return 0;
+	}
+	const unsigned char *page = s->buf + (at - s->base);
 	for (*off = 0; *off < PAGE; *off += GLIBC_ALIGN)
 		if ((n = chunk_at(s, page, at, *off, m, start))) return n;
 	return 0;
@@ -68,12 +78,12 @@ static int found_all(const struct scan *s)
 
 static void scan_map(struct scan *s, const struct map *m, uint64_t most)
 {
-	uint64_t at = behind_data(s, m), start, n, done = at;
+	uint64_t at = behind_data(s, m), stop = m->end, start, n, done = at;
 	unsigned off;
 
 	while (at < m->end && s->probes < most && !found_all(s)) {
-		if (s->pages && (at = pagemap_next(s->pages, at, m->end)) >= m->end) break;
-		if (!(n = probe(s, at, m, &start, &off)) || start < done) {
+		if (s->pages && (at = pagemap_next(s->pages, at, m->end, &stop)) >= m->end) break;
+		if (!(n = probe(s, at, stop, m, &start, &off)) || start < done) {
 			at += PAGE;
 			continue;
 		}
@@ -98,6 +108,7 @@ void glibc_mmapped(struct glibc *g, int everywhere)
 
 	if (g->par && !g->n_mmaps) return;
 	s.pages = g->t->pid ? pagemap_open(g->t->pid, &e) : NULL;
+	s.buf = xmalloc(PIECE);
 	s.nregions = target_data_regions(g->t, &s.region);
 	for (size_t i = 0; i < g->t->maps.n && s.probes < most && !found_all(&s); i++) {
 		const struct map *m = &g->t->maps.map[i];
@@ -106,6 +117,7 @@ void glibc_mmapped(struct glibc *g, int everywhere)
 	}
 	pagemap_close(s.pages);
 	free(s.region);
+	free(s.buf);
 	if (g->par && (s.count != g->n_mmaps || s.bytes != g->mmapped_mem))
 		glibc_bad(g, "%llu of %llu mmapped chunks were found", (unsigned long long)s.count, (unsigned long long)g->n_mmaps);
 }

@@ -2,6 +2,7 @@
  * its arena; both are found by value, and the distance from the thread pointer is the same for all threads of a process. */
 #include "inspect/allocator/glibc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "inspect/target/mem.h"
@@ -114,7 +115,21 @@ static unsigned follow(struct glibc *g, const struct tcache *c, unsigned bin, un
 	return n;
 }
 
-static void take(struct glibc *g, const struct tcache *c, uint64_t *steps)
+/* The arena of a thread stands near its tcache. */
+static void name_arena(const struct glibc *g, uint64_t tp, size_t slot, struct heap_thread *t)
+{
+	uint64_t word[2 * NEAR + 1];
+
+	if (mem_read_some(g->t->mem, tp - (slot + NEAR) * 8, word, sizeof word) < sizeof word) return;
+	for (size_t i = 0; i < 2 * NEAR + 1; i++)
+		for (size_t k = 0; k < g->narenas; k++) {
+			if (g->arena[k].addr != word[i]) continue;
+			if (k) snprintf(t->arena, sizeof t->arena, "arena %zu", g->narenas - k);
+			else snprintf(t->arena, sizeof t->arena, "main arena");
+		}
+}
+
+static void take(struct glibc *g, const struct tcache *c, struct heap_thread *t, uint64_t *steps)
 {
 	glibc_special_add(g, c->addr - 16, c->shape->chunk, ALLOCATOR_METADATA, 0);
 	g->tcaches++;
@@ -125,12 +140,22 @@ static void take(struct glibc *g, const struct tcache *c, uint64_t *steps)
 			g->safe_linking = safe >= plain;
 			g->mangling_known = safe != plain;
 		}
-		g->tcache_objects += c->count[b];
-		g->tcache_bytes += c->count[b] * (GLIBC_MINSIZE + 16ull * b);
+		t->cached_objects += c->count[b];
+		t->cached += c->count[b] * (GLIBC_MINSIZE + 16ull * b);
 		if (follow(g, c, b, g->safe_linking, steps) < c->count[b] && *steps) {
 			glibc_bad(g, "the tcache at 0x%llx: bin %u is no list of %u", (unsigned long long)c->addr, b, c->count[b]);
 		}
 	}
+}
+
+static void one(struct glibc *g, size_t i, uint64_t tp, size_t slot, const struct tcache *c, uint64_t *steps)
+{
+	struct heap_thread *t = heap_thread_of(g->a, g->t->thread[i].tid);
+
+	take(g, c, t, steps);
+	name_arena(g, tp, slot, t);
+	g->tcache_objects += t->cached_objects;
+	g->tcache_bytes += t->cached;
 }
 
 int glibc_tcache(struct glibc *g, uint64_t *steps)
@@ -144,10 +169,10 @@ int glibc_tcache(struct glibc *g, uint64_t *steps)
 		if (!tp) continue;
 		if (!slot) {
 			slot = find_slot(g, tp, &c);
-			if (slot) take(g, &c, steps);
+			if (slot) one(g, i, tp, slot, &c, steps);
 			else if (i > 64) return 0;      /* none of so many has one: tcache is switched off */
 		} else if (mem_read_some(g->t->mem, tp - slot * 8, &word, 8) == 8 && word && read_tcache(g, word, &c)) {
-			take(g, &c, steps);
+			one(g, i, tp, slot, &c, steps);
 		}
 	}
 	return *steps ? 0 : -1;

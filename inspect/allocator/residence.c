@@ -10,18 +10,19 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { PAGE = 4096, BLOCK = 2 << 20, PAGES = BLOCK / PAGE, RUNS = 256 };
+enum { PAGE = 4096, BLOCK = 2 << 20, PAGES = BLOCK / PAGE, RUNS = 256, TOLD_BITS = 13, TOLD = (1 << TOLD_BITS) - 1 };
 
 struct block {
 	uint64_t base;
 	uint64_t present[PAGES / 64], swapped[PAGES / 64];
-	uint16_t *told;                 /* bytes accounted for, by page; NULL: none */
+	uint16_t *told;                 /* bytes accounted for, by page, and above them who told first; NULL: none */
 };
 
 struct residence {
 	struct block *block;
 	size_t n, cap, hint;
 	uint64_t total;
+	unsigned owner;
 	uint64_t budget;                /* bytes that may still be told: a liar must not keep us busy */
 };
 
@@ -114,7 +115,7 @@ static size_t find(struct residence *r, uint64_t addr)
 }
 
 /* Part of one page of a block. */
-static void take_page(struct block *b, unsigned i, unsigned n, struct residence_sum *whole, struct residence_sum *rest)
+static void take_page(struct block *b, unsigned i, unsigned n, unsigned owner, struct residence_sum *whole, struct residence_sum *rest)
 {
 	int present = get(b->present, i);
 
@@ -123,7 +124,8 @@ static void take_page(struct block *b, unsigned i, unsigned n, struct residence_
 		return;
 	}
 	struct residence_sum *sum = b->told[i] ? rest : whole;
-	unsigned left = PAGE - b->told[i], some = n < left ? n : left;
+	unsigned left = PAGE - (b->told[i] & TOLD), some = n < left ? n : left;
+	if (!b->told[i]) b->told[i] = (uint16_t)(owner << TOLD_BITS);
 	b->told[i] = (uint16_t)(b->told[i] + some);
 	if (present) sum->resident += some;
 	else sum->swapped += some;
@@ -144,10 +146,30 @@ void residence_take_rest(struct residence *r, uint64_t start, uint64_t bytes, st
 		for (uint64_t next; at < stop; at = next) {
 			next = (at | (PAGE - 1)) + 1;
 			if (next > stop) next = stop;
-			take_page(b, (unsigned)((at - b->base) / PAGE), (unsigned)(next - at), whole, rest);
+			take_page(b, (unsigned)((at - b->base) / PAGE), (unsigned)(next - at), r->owner, whole, rest);
 		}
 	}
 	if (at < end) whole->absent += end - at;
+}
+
+void residence_owner(struct residence *r, unsigned owner)
+{
+	r->owner = owner % RESIDENCE_OWNERS;
+}
+
+void residence_owners(struct residence *r, uint64_t start, uint64_t end, uint64_t by[RESIDENCE_OWNERS + 1], struct residence_sum *sum)
+{
+	for (size_t k = find(r, start); k < r->n && r->block[k].base < end; k++) {
+		const struct block *b = &r->block[k];
+		uint64_t at = b->base > start ? b->base : start, stop = end - b->base < BLOCK ? end : b->base + BLOCK;
+		for (; at < stop; at += PAGE) {
+			unsigned i = (unsigned)((at - b->base) / PAGE);
+			if (get(b->present, i)) sum->resident += PAGE;
+			else if (get(b->swapped, i)) sum->swapped += PAGE;
+			else continue;
+			by[b->told && b->told[i] ? b->told[i] >> TOLD_BITS : RESIDENCE_OWNERS] += PAGE;
+		}
+	}
 }
 
 void residence_take(struct residence *r, uint64_t start, uint64_t bytes, struct residence_sum *sum)

@@ -19,6 +19,12 @@ void residence_close(struct residence *r);
 /* All that is resident. */
 uint64_t residence_total(const struct residence *r);
 
+/* Who tells from now on: 0 to RESIDENCE_OWNERS - 1. */
+enum { RESIDENCE_OWNERS = 8 };
+void residence_owner(struct residence *r, unsigned owner);
+/* Resident and swapped bytes of [start, end), pages by who told of them first; none: the last. */
+void residence_owners(struct residence *r, uint64_t start, uint64_t end, uint64_t by[RESIDENCE_OWNERS + 1], struct residence_sum *sum);
+
 /* Accounts for a range: adds to *sum what of it had not been told yet. */
 void residence_take(struct residence *r, uint64_t start, uint64_t bytes, struct residence_sum *sum);
 /* The same, and tells apart pages of which nothing had been told (whole) from what was left of others (rest). */

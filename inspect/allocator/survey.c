@@ -72,7 +72,7 @@ static int attempt(struct target *t, unsigned flags, struct heap *h, struct err 
 	h->allocator = xcalloc(n + 1, sizeof *h->allocator);
 	for (size_t i = 0; i < n && !status; i++) {
 		struct heap_allocator *a = &h->allocator[h->nallocators++];
-		account_init(&account[i], r);
+		account_init(&account[i], r, (unsigned)i);
 		a->name = found[i].kind->name;
 		memcpy(a->version, found[i].version, sizeof a->version);
 		memcpy(a->evidence, found[i].evidence, sizeof a->evidence);

@@ -47,7 +47,8 @@ struct heap_arena *heap_add_arena(struct heap_allocator *a)
 
 struct heap_thread *heap_thread_of(struct heap_allocator *a, int tid)
 {
-	for (size_t i = a->nthreads; i-- > 0;)
+	/* readers go through the threads in ascending order */
+	for (size_t i = a->nthreads; i-- > 0 && a->thread[i].tid >= tid;)
 		if (a->thread[i].tid == tid) return &a->thread[i];
 	a->thread = grow(a->thread, a->nthreads, sizeof *a->thread);
 	a->thread[a->nthreads].tid = tid;

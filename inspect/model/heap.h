@@ -70,7 +70,7 @@ struct heap_class *heap_add_class(struct heap_allocator *a);
 /* The class of this size, appended if it is new. Keeps the order. */
 struct heap_class *heap_class_of(struct heap_allocator *a, uint64_t size);
 struct heap_arena *heap_add_arena(struct heap_allocator *a);
-/* The thread of this tid, appended if it is new. */
+/* The thread of this tid, appended if it is new: ask in ascending order. */
 struct heap_thread *heap_thread_of(struct heap_allocator *a, int tid);
 void heap_add_lock(struct heap_allocator *a, enum heap_lock_kind kind, uint64_t addr, const char *name);
 void heap_add_fact(struct heap_allocator *a, const char *name, double value, const char *unit);

@@ -133,8 +133,9 @@ size_t pagemap_runs(struct pagemap *p, uint64_t start, uint64_t end, struct page
 	return (p->by_entry ? runs_by_entry : runs_by_scan)(p, start, end, out, max, until);
 }
 
-uint64_t pagemap_next(struct pagemap *p, uint64_t addr, uint64_t end)
+uint64_t pagemap_next(struct pagemap *p, uint64_t addr, uint64_t end, uint64_t *stop)
 {
+	*stop = end;
 	addr &= ~(uint64_t)(PAGE - 1);
 	while (addr < end) {
 		if (addr < p->from || addr >= p->until) {
@@ -149,6 +150,7 @@ uint64_t pagemap_next(struct pagemap *p, uint64_t addr, uint64_t end)
 		}
 		if (lo < p->nruns) {
 			uint64_t at = p->run[lo].start > addr ? p->run[lo].start : addr;
+			if (p->run[lo].end < end) *stop = p->run[lo].end;
 			return at < end ? at : end;
 		}
 		addr = p->until;

@@ -23,7 +23,8 @@ void pagemap_close(struct pagemap *p);
    A process that has gone has none. */
 size_t pagemap_runs(struct pagemap *p, uint64_t start, uint64_t end, struct pagemap_run *out, size_t max, uint64_t *until);
 
-/* The first page in [addr, end) that is there, swapped or not; `end` if none. Buffers: cheap when asked in ascending order. */
-uint64_t pagemap_next(struct pagemap *p, uint64_t addr, uint64_t end);
+/* The first page in [addr, end) that is there, swapped or not; `end` if none. *stop: how far pages follow without a hole. Buffers: cheap
+   when asked in ascending order. */
+uint64_t pagemap_next(struct pagemap *p, uint64_t addr, uint64_t end, uint64_t *stop);
 
 #endif
