@@ -18,10 +18,11 @@ static struct module pool[MODULES_MAX];
 static uint32_t pool_used;
 static struct table tables[2];
 static uint32_t turn, generation, lock, scan_number;
+static uintptr_t tls_bytes;
 static const struct module *self;
 static struct { struct wire_module *table; struct wire_section *section; uint64_t *lost; } published;
 
-struct scan { unsigned index, changed; };
+struct scan { uintptr_t tls; unsigned index, changed; };
 
 static void lose(void)
 {
@@ -68,6 +69,7 @@ static void take_segments(struct module *m, const struct elf_object *o)
 			m->hdr = lo;
 			m->hdr_end = hi;
 		}
+		if (p->p_type == PT_TLS) m->tls = p->p_memsz + p->p_align;
 		if (p->p_type != PT_LOAD || hi <= lo) continue;
 		if (lo < m->start) m->start = lo;
 		if (hi > m->end) m->end = hi;
@@ -121,6 +123,7 @@ static int take(const struct elf_object *o, size_t size, void *arg)
 	memset(&fresh, 0, sizeof fresh);
 	fresh.is_main = s->index++ == 0;
 	take_segments(&fresh, o);
+	s->tls += fresh.tls;
 	if (fresh.start >= fresh.end) return 0;
 	for (unsigned i = 0; i < o->phnum && !fresh.build_id_size; i++) {
 		const Elf64_Phdr *p = &o->phdr[i];
@@ -198,9 +201,10 @@ static void publish(void)
 
 static void scan_once(void)
 {
-	struct scan s = { 0, 0 };
+	struct scan s = { 0 };
 	scan_number++;
 	dl_iterate_phdr(take, &s);
+	STORE(tls_bytes, s.tls);
 	for (unsigned i = 0; i < pool_used; i++)
 		if (pool[i].state == LOADED && pool[i].seen != scan_number) {
 			pool[i].state = GONE;
@@ -248,6 +252,11 @@ const struct module *modules_find(uintptr_t pc)
 		if (LOAD(turn) == now) return m;
 	}
 	return NULL;
+}
+
+uintptr_t modules_tls(void)
+{
+	return LOAD(tls_bytes);
 }
 
 const struct module *modules_self(void)

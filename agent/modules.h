@@ -17,6 +17,7 @@ struct module {
 	uintptr_t text, text_end;       /* the same of its executable segments */
 	uintptr_t text_offset;          /* of `text`, in the file */
 	uintptr_t bias;                 /* address = ELF virtual address + bias */
+	uintptr_t tls;                  /* bytes of its thread-local storage, with what alignment may cost */
 	uintptr_t hdr, hdr_end;         /* .eh_frame_hdr; 0: none */
 	uintptr_t frames, frames_end;   /* .eh_frame up to the end of its segment, known only when there is no hdr; else 0 */
 	uint32_t row;                   /* private: 1 + its row in the published table; 0: not there */
@@ -38,6 +39,9 @@ const struct module *modules_find(uintptr_t pc);
 
 /* The module this agent is part of; NULL before the first scan and when it is linked into the program itself. */
 const struct module *modules_self(void);
+
+/* Thread-local storage of all objects: on musl it lies between a thread's stack and its control block. */
+uintptr_t modules_tls(void);
 
 /* Changes whenever an object came or went: what was learnt about an address under another generation is void. */
 uint32_t modules_generation(void);

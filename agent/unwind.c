@@ -258,17 +258,13 @@ static COLD int step_mark(struct walk *w)
 	return -1;
 }
 
-/* libc's start code, where it has no tables: told by how near it is to the beginning of the stack. The nearest that was ever seen of
-   main's stack, and of the other threads' stacks, is that of the start code. */
+/* libc's start code, where it has no tables: told by how near it is to the beginning of the stack. musl 1.2.3 has 48 bytes between the
+   caller of main and argc, and 88 and the thread-local storage between the caller of a thread's function and its control block; a
+   callback through qsort is a thousand bytes further in. */
 static COLD int at_start(uintptr_t sp)
 {
-	enum { NEAR = 64, FAR = 64 << 10 };
-	static uint32_t nearest[2] = { FAR, FAR };
-	int other = LOAD(main_top) - sp >= FAR;
-	uint64_t distance = (other ? cpu_thread_pointer() : LOAD(main_top)) - sp;
-	if (distance > (uint64_t)LOAD(nearest[other]) + NEAR) return 0;
-	if (distance < LOAD(nearest[other])) STORE(nearest[other], (uint32_t)distance);
-	return 1;
+	enum { MAIN = 112, THREAD = 256 };
+	return LOAD(main_top) - sp <= MAIN || cpu_thread_pointer() - sp <= THREAD + modules_tls();
 }
 
 /* All registers, all kinds of frames. Code that nothing describes (made at run time) is crossed by its frame pointers, which are
