@@ -81,7 +81,7 @@ static void fill_classes(struct heap_allocator *a, const struct musl_context *c,
 		struct heap_class *h = heap_class_of(a, (uint64_t)musl_units[i] * MUSL_UNIT - MUSL_EDGE);
 		h->live = k->used;
 		h->free = k->free;
-		h->requested = r ? r->class[i] : HEAP_UNKNOWN;
+		h->requested = r ? r->class[i].bytes : HEAP_UNKNOWN;
 		h->slabs = k->groups;
 		h->pinned = k->pinned;
 		h->churn = churn;
@@ -138,8 +138,8 @@ static int read_heap(const struct target *t, const struct allocator_found *f, un
 	musl_totals(&n, t, &c);
 	bad = n.bad;
 	if (flags & ALLOCATOR_REQUESTED) {
-		musl_requested(&r, t, &c);
-		bad += r.bad + (r.objects != n.live);
+		musl_requested(&r, t, &c, &n);
+		bad += r.bad;
 	}
 	if (sink) bad += musl_ranges(t, &c, &n, sink);
 
@@ -148,7 +148,7 @@ static int read_heap(const struct target *t, const struct allocator_found *f, un
 	a->mapped = n.mapped;
 	a->live_objects = n.live;
 	a->live_bytes = n.live_bytes;
-	a->requested_bytes = flags & ALLOCATOR_REQUESTED ? r.total : HEAP_UNKNOWN;
+	a->requested_bytes = flags & ALLOCATOR_REQUESTED ? r.all.bytes : HEAP_UNKNOWN;
 	a->free_objects = n.free;
 	a->free_bytes = n.free_bytes;
 	a->metadata_bytes = n.metadata;

@@ -145,9 +145,12 @@ void musl_totals(struct musl_totals *n, const struct target *t, const struct mus
 
 /* --- musl_requested.c: reads the edges of every used slot */
 
-struct musl_requested { uint64_t class[MUSL_CLASSES], total, objects, bad; };
+struct musl_sum { uint64_t objects, bytes; };
+struct musl_requested { struct musl_sum class[MUSL_CLASSES], single, all; uint64_t bad; };
 
-void musl_requested(struct musl_requested *r, const struct target *t, const struct musl_context *c);
+/* The blocks that n counts. Where others were found, since the heap goes on changing, each class's bytes are those of as many blocks as n has of it,
+   at the average of those found. */
+void musl_requested(struct musl_requested *r, const struct target *t, const struct musl_context *c, const struct musl_totals *n);
 
 /* --- musl_ranges.c: tells the sink of every byte once. Returns how many pieces made no sense. */
 uint64_t musl_ranges(const struct target *t, const struct musl_context *c, const struct musl_totals *n, struct allocator_sink *sink);

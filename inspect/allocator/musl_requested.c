@@ -104,11 +104,12 @@ static int64_t apart(struct mem *mem, const struct musl_group *g, uint64_t start
 
 static void add(struct musl_requested *r, const struct musl_group *g, int64_t size)
 {
+	struct musl_sum *sum = g->single ? &r->single : &r->class[g->sizeclass];
+
 	if (size == BAD) r->bad++;
 	if (size < 0) return;
-	r->objects++;
-	r->total += (uint64_t)size;
-	if (!g->single) r->class[g->sizeclass] += (uint64_t)size;
+	sum->objects++;
+	sum->bytes += (uint64_t)size;
 }
 
 /* `meta`: the address that the group's header must point back to. */
@@ -140,7 +141,19 @@ static void group(struct musl_requested *r, struct window *w, const struct musl_
 	}
 }
 
-void musl_requested(struct musl_requested *r, const struct target *t, const struct musl_context *c)
+/* So many blocks of the size of those in *s. */
+static void settle(struct musl_requested *r, struct musl_sum *s, uint64_t live)
+{
+	if (s->objects != live) {
+		r->bad++;
+		if (s->objects) s->bytes = (uint64_t)((double)s->bytes / (double)s->objects * (double)live);
+		s->objects = live;
+	}
+	r->all.objects += s->objects;
+	r->all.bytes += s->bytes;
+}
+
+void musl_requested(struct musl_requested *r, const struct target *t, const struct musl_context *c, const struct musl_totals *n)
 {
 	struct musl_walk walk;
 	struct window w = { .mem = t->mem, .buf = xmalloc(WINDOW), .ahead = 64 << 10 };
@@ -154,6 +167,8 @@ void musl_requested(struct musl_requested *r, const struct target *t, const stru
 			if (a->meta[i].mem && musl_walk_group(&walk, &a->meta[i], &g))
 				group(r, &w, &g, walk.at + offsetof(struct musl_area, meta) + i * sizeof *a->meta);
 	r->bad += walk.bad;
+	for (unsigned i = 0; i < MUSL_CLASSES; i++) settle(r, &r->class[i], n->class[i].used);
+	settle(r, &r->single, n->single);
 	musl_walk_close(&walk);
 	free(w.buf);
 }
