@@ -114,17 +114,17 @@ void musl_walk_open(struct musl_walk *w, const struct target *t, const struct mu
 void musl_walk_close(struct musl_walk *w);
 /* The next area, valid until the next call; NULL at the end, or where the chain breaks, which is counted as bad. */
 const struct musl_area *musl_walk_area(struct musl_walk *w);
-/* Does [addr, addr + n) lie in one writable map of the process? */
-int musl_walk_mapped_slow(struct musl_walk *w, uint64_t addr, uint64_t n);
-static inline int musl_walk_mapped(struct musl_walk *w, uint64_t addr, uint64_t n)
+/* Is the group that the meta describes in memory that the process has? */
+int musl_walk_there_slow(struct musl_walk *w, const struct musl_meta *m, const struct musl_group *g);
+static inline int musl_walk_there(struct musl_walk *w, const struct musl_meta *m, const struct musl_group *g)
 {
-	return (addr >= w->low && addr < w->high && n <= w->high - addr) || musl_walk_mapped_slow(w, addr, n);
+	return (g->mem >= w->low && g->mem < w->high && g->span <= w->high - g->mem) || musl_walk_there_slow(w, m, g);
 }
 /* Decodes a meta of the walk and checks where its group lies: 1, 0 as musl_decode; nonsense is counted and gives 0. */
 static inline int musl_walk_group(struct musl_walk *w, const struct musl_meta *m, struct musl_group *g)
 {
 	int r = musl_decode(m, g);
-	if (r > 0 && !musl_walk_mapped(w, g->mem, g->span)) r = -1;
+	if (r > 0 && !musl_walk_there(w, m, g)) r = -1;
 	if (r < 0) w->bad++;
 	return r > 0;
 }

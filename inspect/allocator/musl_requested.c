@@ -107,6 +107,8 @@ static void add(struct musl_requested *r, const struct musl_group *g, int64_t si
 	struct musl_sum *sum = g->single ? &r->single : &r->class[g->sizeclass];
 
 	if (size == BAD) r->bad++;
+	/* a single block that went before it was looked at: its mapping was made to its measure, to a page */
+	if (size == BAD && g->single) size = (int64_t)g->stride - MUSL_EDGE;
 	if (size < 0) return;
 	sum->objects++;
 	sum->bytes += (uint64_t)size;
@@ -120,13 +122,10 @@ static void group(struct musl_requested *r, struct window *w, const struct musl_
 	if (!used) return;
 	if (g->stride >= APART) {
 		char head[8];
-		if (mem_read_some(w->mem, g->mem, head, sizeof head) < sizeof head || u64(head) != meta) {
-			r->bad++;
-			return;
-		}
+		int there = mem_read_some(w->mem, g->mem, head, sizeof head) == sizeof head && u64(head) == meta;
 		for (; used; used &= used - 1) {
 			uint32_t slot = (uint32_t)__builtin_ctz(used);
-			add(r, g, apart(w->mem, g, g->mem + MUSL_UNIT + slot * g->stride, slot));
+			add(r, g, there ? apart(w->mem, g, g->mem + MUSL_UNIT + slot * g->stride, slot) : BAD);
 		}
 		return;
 	}

@@ -108,13 +108,23 @@ const struct musl_area *musl_walk_area(struct musl_walk *w)
 	return a;
 }
 
-int musl_walk_mapped_slow(struct musl_walk *w, uint64_t addr, uint64_t n)
+/* In memory that came after the map was read: then its header points back to the meta, and its last byte can be read. */
+static int is_new(struct musl_walk *w, const struct musl_meta *m, const struct musl_group *g)
 {
-	const struct map *m = maps_find(&w->t->maps, addr), *end = w->t->maps.map + w->t->maps.n;
+	uint64_t own = w->at + (uint64_t)((const char *)m - (w->window + (w->at - w->start))), back;
+	char last;
 
-	if (!m || !m->write || !m->read || m->shared) return 0;
+	return mem_read_some(w->t->mem, g->mem, &back, sizeof back) == sizeof back && back == own &&
+	       mem_read_some(w->t->mem, g->mem + g->span - 1, &last, 1) == 1;
+}
+
+int musl_walk_there_slow(struct musl_walk *w, const struct musl_meta *meta, const struct musl_group *g)
+{
+	const struct map *m = maps_find(&w->t->maps, g->mem), *end = w->t->maps.map + w->t->maps.n;
+
+	if (!m || !m->write || !m->read || m->shared) return is_new(w, meta, g);
 	w->low = m->start;
 	/* what was one mapping may have become several, by mprotect or madvise of the program's own */
 	for (w->high = m->end; ++m < end && m->start == w->high && m->write && m->read && !m->shared;) w->high = m->end;
-	return n <= w->high - addr;
+	return g->span <= w->high - g->mem || is_new(w, meta, g);
 }

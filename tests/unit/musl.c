@@ -268,6 +268,8 @@ static void busy(const char *name, const char *path)
 		if (target_refresh(&t, &e) || look(&t, i % 2 ? ALLOCATOR_REQUESTED : 0, &a, NULL)) break;
 		good += within(a.live_objects, s.objects);
 		requested += i % 2 && within(a.requested_bytes, s.bytes);
+		if (!within(a.live_objects, s.objects) || (i % 2 && !within(a.requested_bytes, s.bytes)))
+			printf("# %lu objects of %lu bytes, not %lu of %lu\n", (unsigned long)a.live_objects, (unsigned long)a.requested_bytes, (unsigned long)s.objects, (unsigned long)s.bytes);
 		if (i + 1 < rounds) heap_allocator_free(&a);
 	}
 	ok(good == rounds && requested == rounds / 2, "%s, busy: objects and bytes within 3 %% while eight threads allocate (%u of %u, %u of %u)", name, good, rounds,
