@@ -167,6 +167,8 @@ static void add_objects(struct glibc *g, int full)
 		return;
 	}
 	a->live_bytes += g->mmap_bytes;
+	/* the headers of those with a mapping of their own have been counted */
+	if (full) a->metadata_bytes -= g->mmap_objects * GLIBC_HEADER;
 	for (size_t i = 0; i < a->nclasses; i++) {
 		struct heap_class *c = &a->class[i];
 		a->free_objects += c->free;

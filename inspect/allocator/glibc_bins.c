@@ -4,6 +4,8 @@
 
 #include "inspect/target/mem.h"
 
+enum { TRIES = 4 };
+
 static uint64_t unmangle(const struct glibc *g, uint64_t at, uint64_t link)
 {
 	return g->safe_linking ? link ^ at >> 12 : link;
@@ -46,9 +48,19 @@ void glibc_fastbins(struct glibc *g, uint64_t *steps)
 	if (!g->layout->fastbins) return;
 	if (!g->mangling_known) learn_mangling(g);
 	for (size_t i = 0; i < g->narenas; i++)
-		for (unsigned b = 0; b < GLIBC_FASTBINS; b++)
-			if (fastbin(g, i, b, glibc_u64(g->arena[i].state, g->layout->fastbins + 8u * b), steps, 1) && *steps)
-				glibc_bad(g, "arena %zu: fastbin %u is no list", i, b);
+		for (unsigned b = 0; b < GLIBC_FASTBINS; b++) {
+			uint64_t at = g->layout->fastbins + 8u * b, head = glibc_u64(g->arena[i].state, at);
+			size_t specials = g->nspecials;
+			unsigned n = 0;
+			/* chunks come and go while we look */
+			while (fastbin(g, i, b, head, steps, 1) && *steps) {
+				if (++n == TRIES || mem_read_some(g->t->mem, g->arena[i].addr + at, &head, 8) < 8) {
+					glibc_bad(g, "arena %zu: fastbin %u is no list", i, b);
+					break;
+				}
+				g->nspecials = specials;
+			}
+		}
 }
 
 int glibc_bins(struct glibc *g, uint64_t *steps)

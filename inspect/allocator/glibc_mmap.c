@@ -37,6 +37,20 @@ static uint64_t chunk_at(const struct scan *s, const unsigned char *page, uint64
 	return size <= m->end - *start ? size : 0;
 }
 
+/* A chunk that was asked for aligned begins further inside, and the header at its first place is left as it was. Where the block would
+   be for each alignment, is there a header that says so? Moves *at there. */
+static void follow_alignment(const struct scan *s, uint64_t start, uint64_t n, uint64_t *at)
+{
+	uint64_t h[2], extra = s->g->layout->fastbins ? 0 : SIZE_WORD_2_43;
+
+	for (uint64_t align = 2 * GLIBC_ALIGN; align < n; align *= 2) {
+		uint64_t p = ((start + 16 + align - 1) & ~(align - 1)) - 16;
+		if (p <= start || p + 16 > start + n || mem_read_some(s->g->t->mem, p, h, sizeof h) < sizeof h) continue;
+		if ((h[1] & GLIBC_BITS) != GLIBC_MMAPPED || (extra ? h[0] & ~(uint64_t)7 : h[0]) != p - start) continue;
+		if ((h[1] & ~(uint64_t)GLIBC_BITS) + (p - start) + extra == n) *at = p;
+	}
+}
+
 /* The chunk in this page, if one begins here. Pages follow up to `stop`. */
 static uint64_t probe(struct scan *s, uint64_t at, uint64_t stop, const struct map *m, uint64_t *start, unsigned *off)
 {
@@ -89,7 +103,9 @@ static void scan_map(struct scan *s, const struct map *m, uint64_t most)
 		}
 		s->count++;
 		s->bytes += n;
-		uint64_t head = at + off + 16 - start;
+		uint64_t chunk = at + off, head;
+		if (chunk == start) follow_alignment(s, start, n, &chunk);
+		head = chunk + 16 - start;
 		glibc_range(s->g, start, head, ALLOCATOR_METADATA);
 		glibc_range(s->g, start + head, n - head, ALLOCATOR_LIVE);
 		s->g->a->metadata_bytes += head;

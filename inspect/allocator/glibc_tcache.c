@@ -7,7 +7,7 @@
 
 #include "inspect/target/mem.h"
 
-enum { TLS_MAX = 64 << 10, NEAR = 8, BINS_MAX = 76, LEARN_MAX = 16 };
+enum { TLS_MAX = 64 << 10, NEAR = 8, BINS_MAX = 76, LEARN_MAX = 16, TRIES = 4 };
 
 /* struct tcache_perthread_struct */
 static const struct shape {
@@ -129,10 +129,13 @@ static void name_arena(const struct glibc *g, uint64_t tp, size_t slot, struct h
 		}
 }
 
-static void take(struct glibc *g, const struct tcache *c, struct heap_thread *t, uint64_t *steps)
+/* One tcache as it stands now; -1 when a bin is not the list that it says. */
+static int take(struct glibc *g, const struct tcache *c, struct heap_thread *t, uint64_t *steps)
 {
+	int status = 0;
+
+	t->cached = t->cached_objects = 0;
 	glibc_special_add(g, c->addr - 16, c->shape->chunk, ALLOCATOR_METADATA, 0);
-	g->tcaches++;
 	for (unsigned b = 0; b < c->shape->bins; b++) {
 		if (!c->count[b]) continue;
 		if (!g->mangling_known && c->count[b] > 1 && c->count[b] < LEARN_MAX) {
@@ -142,17 +145,26 @@ static void take(struct glibc *g, const struct tcache *c, struct heap_thread *t,
 		}
 		t->cached_objects += c->count[b];
 		t->cached += c->count[b] * (GLIBC_MINSIZE + 16ull * b);
-		if (follow(g, c, b, g->safe_linking, steps) < c->count[b] && *steps) {
-			glibc_bad(g, "the tcache at 0x%llx: bin %u is no list of %u", (unsigned long long)c->addr, b, c->count[b]);
-		}
+		if (follow(g, c, b, g->safe_linking, steps) < c->count[b] && *steps) status = -1;
 	}
+	return status;
 }
 
-static void one(struct glibc *g, size_t i, uint64_t tp, size_t slot, const struct tcache *c, uint64_t *steps)
+/* The thread may be using it right now: a few looks, the last one counts. */
+static void one(struct glibc *g, size_t i, uint64_t tp, size_t slot, struct tcache *c, uint64_t *steps)
 {
 	struct heap_thread *t = heap_thread_of(g->a, g->t->thread[i].tid);
+	size_t specials = g->nspecials;
+	unsigned n = 0;
 
-	take(g, c, t, steps);
+	while (take(g, c, t, steps)) {
+		if (++n == TRIES || !read_tcache(g, c->addr, c)) {
+			glibc_bad(g, "the tcache at 0x%llx is not the lists that it says", (unsigned long long)c->addr);
+			break;
+		}
+		g->nspecials = specials;
+	}
+	g->tcaches++;
 	name_arena(g, tp, slot, t);
 	g->tcache_objects += t->cached_objects;
 	g->tcache_bytes += t->cached;

@@ -8,7 +8,7 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { WINDOW_MIN = 4096, WINDOW_MAX = 256 << 10, FOREIGN_MAX = 16 << 20, TRIES = 4 };
+enum { WINDOW_MIN = 4096, WINDOW_MAX = 256 << 10, SEARCH_MAX = 16 << 20, TRIES = 4, LOST_MAX = 64, CHAIN = 8 };
 
 struct walk {
 	struct glibc *g;
@@ -75,66 +75,73 @@ static int sane(const struct walk *w, uint64_t at, uint64_t size)
 	return size >= GLIBC_MINSIZE && size % GLIBC_ALIGN == 0 && size <= w->seg->end - at;
 }
 
-/* Somebody else moved the break: the arena goes on behind what is theirs. The first address from which a few chunks follow. */
-static uint64_t behind_foreign(struct walk *w, uint64_t at)
+/* The first address from which a few chunks follow: where the arena goes on behind memory that somebody else got by moving the break,
+   or behind chunks that changed while they were read. */
+static uint64_t find_chain(struct walk *w, uint64_t at)
 {
-	uint64_t stop = w->seg->end - at > FOREIGN_MAX ? at + FOREIGN_MAX : w->seg->end, prev, size;
+	uint64_t stop = w->seg->end - at > SEARCH_MAX ? at + SEARCH_MAX : w->seg->end, prev, size;
 
 	for (uint64_t try = at; try + GLIBC_MINSIZE <= stop; try += GLIBC_ALIGN) {
 		uint64_t p = try;
 		unsigned n = 0;
 		while (!header(w, p, &prev, &size) && (size & GLIBC_PREV_INUSE || n) && sane(w, p, size & ~(uint64_t)GLIBC_BITS)) {
-			if (p == w->arena->top || ++n == 8) return try;
+			if ((w->seg->has_top && p == w->arena->top) || ++n == CHAIN) return try;
 			p += size & ~(uint64_t)GLIBC_BITS;
 		}
 	}
 	return 0;
 }
 
-/* From `at` on it makes no sense: the rest is the arena's, and that is all that is known of it. */
-static void lost(struct walk *w, uint64_t at)
+/* From `at` on it makes no sense, up to where it does again; 0: nowhere. What lies between is the arena's, and that is all that is known
+   of it. */
+static uint64_t lost(struct walk *w, uint64_t at, unsigned *times)
 {
+	uint64_t to = ++*times < LOST_MAX && w->seg->end - at > GLIBC_ALIGN ? find_chain(w, at + GLIBC_ALIGN) : 0;
+
 	tell(w);
 	glibc_bad(w->g, "arena %zu: no chunk at 0x%llx", w->seg->arena, (unsigned long long)at);
-	glibc_range(w->g, at, w->seg->end - at, ALLOCATOR_MANAGED);
+	glibc_range(w->g, at, (to ? to : w->seg->end) - at, ALLOCATOR_MANAGED);
+	w->len = 0;
+	return to;
+}
+
+/* A chunk of this size at `at`, by the header behind it. */
+static int follows(struct walk *w, uint64_t at, uint64_t size, uint64_t *head)
+{
+	uint64_t prev;
+
+	return sane(w, at, size) && at + size <= w->seg->end - 16 && !header(w, at + size, &prev, head) && (*head & GLIBC_PREV_INUSE || prev == size);
 }
 
 static void segment(struct walk *w)
 {
-	uint64_t at = w->seg->start, prev, head, next_prev, next_head;
-	unsigned tries = 0;
+	uint64_t at = w->seg->start, prev, head, next;
+	unsigned tries = 0, times = 0;
 
 	w->len = 0;
-	if (header(w, at, &prev, &head)) {
-		lost(w, at);
-		return;
-	}
+	if (header(w, at, &prev, &head)) head = 0;
 	for (;;) {
-		uint64_t size = head & ~(uint64_t)GLIBC_BITS, to = at + size;
+		uint64_t size = head & ~(uint64_t)GLIBC_BITS, to;
 		if (w->seg->has_top && at == w->arena->top) break;
 		if (size == GLIBC_FENCE) {
 			if (!w->seg->has_top) break;
-			if (!(to = behind_foreign(w, at + 2 * GLIBC_FENCE))) {
-				lost(w, at);
-				return;
+			if ((to = at + 2 * GLIBC_FENCE) < w->seg->end && (to = find_chain(w, to)) && ++times < LOST_MAX) {
+				tell(w);
+				glibc_range(w->g, at, 2 * GLIBC_FENCE, ALLOCATOR_METADATA);
+				at = to;
+				if (!header(w, at, &prev, &head)) continue;
 			}
-			tell(w);
-			glibc_range(w->g, at, 2 * GLIBC_FENCE, ALLOCATOR_METADATA);
-			header(w, to, &prev, &head);
-			at = to;
+		} else if (follows(w, at, size, &next)) {
+			chunk(w, at, size, next & GLIBC_PREV_INUSE);
+			at += size;
+			head = next;
 			continue;
 		}
-		if (!sane(w, at, size) || to > w->seg->end - 16 || header(w, to, &next_prev, &next_head) ||
-		    (!(next_head & GLIBC_PREV_INUSE) && next_prev != size)) {
-			/* it may have changed since this piece was read */
-			w->len = 0;
-			if (++tries < TRIES && !header(w, at, &prev, &head)) continue;
-			lost(w, at);
-			return;
-		}
-		chunk(w, at, size, next_head & GLIBC_PREV_INUSE);
-		at = to;
-		head = next_head;
+		/* it may have changed since this piece was read */
+		w->len = 0;
+		if (++tries < TRIES && !header(w, at, &prev, &head)) continue;
+		if (!(at = lost(w, at, &times)) || header(w, at, &prev, &head)) return;
+		tries = 0;
 	}
 	tell(w);
 	if (w->seg->has_top) glibc_range(w->g, at, w->arena->top_size, ALLOCATOR_TRIMMABLE);
