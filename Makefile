@@ -93,6 +93,12 @@ $(BUILD)/tests/subject/%: tests/subject/%.cc
 $(BUILD)/tests/subject/%.musl: tests/subject/%.c
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(CFLAGS) $(WARN) $(STD) $(call say,CFLAGS,$<) -o $@ $< $(call say,LDLIBS,$<) -lpthread
+$(BUILD)/tests/bench/program/%: tests/bench/program/%.c tests/bench/program/bench.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN_C) $(STD) -o $@ $< $(call say,LDLIBS,$<) -lpthread
+$(BUILD)/tests/bench/program/%.musl: tests/bench/program/%.c tests/bench/program/bench.h
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(CFLAGS) $(WARN_C) $(STD) -o $@ $< $(call say,LDLIBS,$<) -lpthread
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $$(call say,LINK,tests/fuzz/$$*.c) $(wildcard agent/*.h inspect/*/*.h tests/*.h)
 	@mkdir -p $(@D)
 	$(Q)clang -O1 -g $(SANITIZE) $(STD) $(call say,CFLAGS,$<) -o $@ $(filter %.c,$^) $(call say,LDLIBS,$<)
