@@ -172,7 +172,7 @@ static void find_version(const struct target *t, const struct target_region *r, 
 	for (size_t i = 0; i < t->maps.n && !*out; i++) {
 		const struct map *m = &t->maps.map[i];
 		size_t size = (size_t)(m->end - m->start);
-		if (m->write || m->exec || !m->read || strcmp(m->path, r->path) || size > left) continue;
+		if (m->write || !m->read || strcmp(m->path, r->path) || size > left) continue;
 		char *text = xmalloc(size), *p, *q;
 		left -= size;
 		size = mem_read_some(t->mem, m->start, text, size);

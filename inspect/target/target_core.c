@@ -244,7 +244,7 @@ static int read_headers(struct core *c, struct err *e)
 			ssize_t got = pread(c->fd, c->note, ph[i].p_filesz, (off_t)ph[i].p_offset);
 			c->nnote = got > 0 ? (size_t)got : 0;
 		}
-		if (ph[i].p_type != PT_LOAD || !ph[i].p_memsz || ph[i].p_vaddr % PAGE || ph[i].p_memsz > UINT64_MAX / 2 - ph[i].p_vaddr) continue;
+		if (ph[i].p_type != PT_LOAD || !ph[i].p_memsz || ph[i].p_vaddr >> 63 || ph[i].p_vaddr % PAGE || ph[i].p_memsz > UINT64_MAX / 2 - ph[i].p_vaddr) continue;
 		uint64_t there = ph[i].p_filesz < left ? ph[i].p_filesz : left;
 		if (there > ph[i].p_memsz) there = ph[i].p_memsz;
 		c->segment[c->nsegments++] = (struct segment){ ph[i].p_vaddr, ph[i].p_memsz, there, ph[i].p_offset, ph[i].p_flags, NULL, 0 };
@@ -252,6 +252,27 @@ static int read_headers(struct core *c, struct err *e)
 	free(ph);
 	qsort(c->segment, c->nsegments, sizeof *c->segment, by_start);
 	return c->nsegments ? 0 : broken(c, e, "there is no memory in it");
+}
+
+/* gcore leaves out what it can find in files: a mapped file without a segment is code or read-only data. */
+static void add_left_out(struct core *c)
+{
+	size_t n = c->nsegments;
+
+	c->segment = xreallocarray(c->segment, n + c->nfiles + 1, sizeof *c->segment);
+	for (size_t i = 0; i < c->nfiles; i++) {
+		const struct core_file *f = &c->file[i];
+		size_t lo = 0, hi = n;
+		if (f->end <= f->start || f->start % PAGE || f->end > UINT64_MAX / 2) continue;
+		while (lo < hi) {
+			size_t mid = lo + (hi - lo) / 2;
+			if (c->segment[mid].start + c->segment[mid].size <= f->start) lo = mid + 1;
+			else hi = mid;
+		}
+		if (lo < n && c->segment[lo].start < f->end) continue;
+		c->segment[c->nsegments++] = (struct segment){ f->start, f->end - f->start, 0, 0, PF_R | PF_X, NULL, 0 };
+	}
+	qsort(c->segment, c->nsegments, sizeof *c->segment, by_start);
 }
 
 /* Which file each segment is of. Both are in ascending order. */
@@ -301,7 +322,8 @@ static void what_is_there(struct target *t, const struct core *c)
 {
 	t->dumped = xcalloc(c->nsegments, sizeof *t->dumped);
 	for (size_t i = 0; i < c->nsegments; i++)
-		if (c->segment[i].in_file >= PAGE)
+		/* gcore writes addresses that are only reserved too, as readable zeros */
+		if (c->segment[i].in_file >= PAGE && (c->segment[i].flags & (PF_W | PF_X) || c->segment[i].file))
 			t->dumped[t->ndumped++] = (struct target_span){ c->segment[i].start, c->segment[i].start + c->segment[i].in_file };
 	const struct map *m = maps_find(&t->maps, t->at_entry);
 	if (m) snprintf(t->proc.exe, sizeof t->proc.exe, "%s", m->path);
@@ -327,6 +349,7 @@ int target_open_core(struct target *t, const char *core, const char *exe, const 
 		c->size = (uint64_t)st.st_size;
 		if (!read_headers(c, e)) {
 			read_notes(c);
+			add_left_out(c);
 			match_files(c);
 			if (!make_maps(c, e)) {
 				what_is_there(t, c);
