@@ -21,7 +21,8 @@ static int lock_like(const int32_t lock[2])
 	return !(lock[0] & ~1) && lock[1] >= 0 && lock[1] <= 1 << 22;
 }
 
-/* Bins that agree with the map, or -1 when it is not a state. */
+/* How much like a state: bins that agree with the map, less four times those that do not; negative: it is none. Lists look the same from
+   the place of any bin, so it is the map that tells which is the first. */
 static int shape(const struct oldmalloc_state *s, uint64_t addr)
 {
 	int bad = 0, good = 0;
@@ -36,9 +37,9 @@ static int shape(const struct oldmalloc_state *s, uint64_t addr)
 		else bad++;
 		/* the locks: held or not, and some threads */
 		bad += !lock_like(b->lock);
-		if (bad > VIOLATIONS) return -1;
+		if (bad > VIOLATIONS) return -1;        /* most often so */
 	}
-	return good;
+	return good - 4 * bad;
 }
 
 /* Does the first chunk of a list point back at the bin? Lists change under us: several tries. */
@@ -70,15 +71,20 @@ static uint64_t around(const struct target *t, const struct target_region *r, ui
 	char buf[2 * sizeof(struct oldmalloc_state)];
 	uint64_t reach = first + (OLDMALLOC_BINS - 1) * step, base = head - r->start < reach ? r->start : head - reach;
 	size_t got = mem_read_some(t->mem, base, buf, sizeof buf);
+	uint64_t best = 0;
+	int most = 0;
 
 	for (unsigned k = 0; k < OLDMALLOC_BINS; k++) {
 		struct oldmalloc_state s;
 		uint64_t addr = head - first - k * step;
 		if (addr < base || addr > head || addr - base + sizeof s > got) continue;
 		memcpy(&s, buf + (addr - base), sizeof s);
-		if (shape(&s, addr) > 0 && points_back(t, addr)) return addr;
+		int like = shape(&s, addr);
+		if (like <= most) continue;
+		most = like;
+		best = addr;
 	}
-	return 0;
+	return best && points_back(t, best) ? best : 0;
 }
 
 /* Head and tail in buf at i stand between this bin's lock and the next one's: a cheap look before a dear one. */

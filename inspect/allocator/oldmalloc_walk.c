@@ -155,8 +155,13 @@ static void walk_mapping(struct oldmalloc_walk *w, const struct map *m)
 
 	for (uint64_t at = m->start, psize, csize; at < m->end && foreign < FOREIGN && blank < BLANK;) {
 		uint64_t stop = walk_piece(w, at, m->end);
-		/* the break is one area: what is not its beginning is somebody else's */
-		if (!stop && m->path[0] == '[') break;
+		/* the break is the allocator's alone: musl's sbrk refuses to move it */
+		if (!stop && m->path[0] == '[') {
+			w->bad++;
+			w->mapped += m->end - at;
+			tell(w, at, m->end - at, ALLOCATOR_MANAGED);
+			break;
+		}
 		if (stop) {
 			blank = 0;
 			at = stop;
