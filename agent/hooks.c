@@ -8,6 +8,7 @@
 #include "real.h"
 #include "sample.h"
 #include "settings.h"
+#include "slow.h"
 #include "sys.h"
 #include "thread.h"
 
@@ -91,9 +92,12 @@ static struct real entry[ENTRIES] = {
 
 static COLD void *slow_malloc(size_t n)
 {
+	struct slow slow;
 	uint64_t rate = sample_due(n);
+	slow_begin(&slow, rate != 0);
 	void *p = real_malloc(n);
-	sample_made(p, n, rate);
+	slow_end(&slow);
+	sample_made(p, n, rate, &slow, WIRE_OP_MALLOC);
 	return p;
 }
 
@@ -110,9 +114,15 @@ static COLD void slow_free(void *p)
 {
 	struct wire_live b;
 	size_t usable = settings.exact ? real_usable_size(p, 0) : 0;
-	if (sample_forget(p, &b)) sample_freed(&b);
+	struct slow slow = { 0 };
+	int had = sample_forget(p, &b);
+	if (had) sample_freed(&b);
 	if (p && settings.exact && life_running()) exact_freed(&thread_self, usable);
+	slow_begin(&slow, had);
+	if (LIKELY(!slow.on)) return real_free(p);
 	real_free(p);
+	slow_end(&slow);
+	slow_record(&slow, WIRE_OP_FREE, b.site, b.size, sample_objects(&b));
 }
 
 EXPORT void free(void *p)
@@ -132,6 +142,7 @@ struct call {
 	uint64_t allocs, frees, rate;
 	size_t usable;          /* exact mode: of the block that goes */
 	int had;                /* the block that goes was sampled, and is `old` */
+	struct slow slow;
 	struct wire_live old;
 };
 
@@ -146,11 +157,13 @@ static NOINLINE void call_begin(struct call *c, struct real *r, void *p, size_t 
 	c->frees = t->frees;
 	c->usable = p && settings.exact ? real_usable_size(p, 0) : 0;
 	c->had = p && sample_forget(p, &c->old);
+	slow_begin(&c->slow, c->rate || c->had);
 }
 
 /* Without a real function the fallback went through our hooks: nested, and no evidence. */
 static int call_nested(struct call *c)
 {
+	slow_end(&c->slow);
 	struct thread *t = &thread_self;
 	int nested = !c->fn || (!c->leaf && (t->allocs != c->allocs || t->frees != c->frees));
 	if (c->fn && !c->leaf) real_vote(c->real, nested);
@@ -170,7 +183,7 @@ static NOINLINE void call_made(struct call *c, void *p, size_t n)
 		thread_self.allocs++;
 		c->rate = sample_due(n);
 	}
-	sample_made(p, n, c->rate);
+	sample_made(p, n, c->rate, &c->slow, c->real == &entry[AT_calloc] ? WIRE_OP_CALLOC : WIRE_OP_MALLOC);
 }
 
 static NOINLINE void call_freed(struct call *c, void *p)
@@ -178,6 +191,7 @@ static NOINLINE void call_freed(struct call *c, void *p)
 	int nested = call_nested(c);
 	if (!nested) {
 		if (!c->leaf) thread_self.frees += p != 0;
+		if (c->had) slow_record(&c->slow, WIRE_OP_FREE, c->old.site, c->old.size, sample_objects(&c->old));
 		gone(c, p);
 	} else if (c->had) sample_freed(&c->old);
 }
@@ -197,7 +211,7 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 		c->rate = sample_due(n);
 	}
 	if (!failed && p) gone(c, p);
-	if (q || n) sample_made(q, n, c->rate);
+	if (q || n) sample_made(q, n, c->rate, &c->slow, WIRE_OP_REALLOC);
 }
 
 /* The call proper. Marked always: on a slow path it is not known yet what it leads to. */
@@ -340,8 +354,9 @@ EXPORT size_t xallocx(void *p, size_t n, size_t extra, int flags)
 	thread_self.allocs++;
 	thread_self.frees++;
 	uint64_t rate = sample_due(n);
+	static const struct slow untimed;
 	if (had) sample_freed(&old);
 	if (settings.exact && life_running()) exact_freed(&thread_self, before);
-	sample_made(p, n, rate);
+	sample_made(p, n, rate, &untimed, WIRE_OP_REALLOC);
 	return now;
 }

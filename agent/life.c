@@ -90,7 +90,7 @@ static COLD void start(void)
 	mark_page();
 	unwind_set_top(settings_argc());
 	modules_scan();
-	if (segment_open(SEGMENT_SHARED, life.notices)) {
+	if (segment_open(life.notices)) {
 		RELEASE(life.state, DORMANT);
 		return;
 	}
@@ -110,7 +110,7 @@ static COLD void restart_in_child(void)
 	modules_forked();
 	serve_forked();
 	live_filter_clear();
-	if (segment_open(SEGMENT_PRIVATE, "")) {
+	if (segment_renew()) {
 		RELEASE(life.state, DORMANT);
 		return;
 	}
@@ -129,6 +129,11 @@ int life_ready(void)
 		state = ACQUIRE(life.state);
 	}
 	return state == RUNNING;
+}
+
+void life_stop(void)
+{
+	if (ACQUIRE(life.state) == RUNNING) RELEASE(life.state, DORMANT);
 }
 
 int life_running(void)

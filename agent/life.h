@@ -9,6 +9,8 @@
 int life_ready(void);
 /* Non-zero when it will never be ready in this process. */
 int life_dormant(void);
+/* Becomes a pass-through, for good. */
+void life_stop(void);
 /* As life_ready, without doing anything about it. */
 int life_running(void);
 /* Changes with each segment: threads enrol again. Never 0 while running. */

@@ -8,6 +8,7 @@
 #include "segment.h"
 #include "settings.h"
 #include "site.h"
+#include "slow.h"
 #include "thread.h"
 #include "unwind.h"
 
@@ -59,7 +60,7 @@ static struct site_weight weigh(uint64_t size, uint64_t rate)
 	return (struct site_weight){ (uint64_t)(bytes + 0.5), (uint64_t)(65536 / hit), (uint64_t)(bytes * bytes * (1 - hit) / 1048576) };
 }
 
-static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate)
+static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
 {
 	uint64_t pc[WIRE_DEPTH_MAX];
 	unsigned cut = 0, depth = unwind_here(&t->stack, pc, (unsigned)settings.depth, &cut);
@@ -72,10 +73,11 @@ static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate)
 	};
 	site_allocated(b.site, n, &w);
 	live_insert(&b);
+	if (UNLIKELY(s->on)) slow_record(s, op, b.site, n, w.objects_q16);
 	life_tick(now);
 }
 
-void sample_made(void *p, size_t n, uint64_t rate)
+void sample_made(void *p, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
 {
 	struct thread *t = &thread_self;
 	if (!p) {
@@ -83,13 +85,18 @@ void sample_made(void *p, size_t n, uint64_t rate)
 		return;
 	}
 	if (settings.exact && life_running()) exact_allocated(t, p, n);
-	if (rate && life_running()) record(t, p, n, rate);
+	if (rate && life_running()) record(t, p, n, rate, s, op);
 }
 
 int sample_forget(void *p, struct wire_live *b)
 {
 	if (!p || !life_ready()) return 0;
 	return !live_remove((uint64_t)p, b);
+}
+
+uint64_t sample_objects(const struct wire_live *b)
+{
+	return b->size ? (uint64_t)((double)b->weight * 65536 / (double)b->size) : 65536;
 }
 
 void sample_freed(const struct wire_live *b)

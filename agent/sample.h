@@ -9,14 +9,20 @@
 #include <stdint.h>
 #include "wire.h"
 
+struct slow;
+
 /* An allocation of n bytes is about to be made by this thread. Returns the rate it is sampled at, 0 when it is not. */
 uint64_t sample_due(size_t n);
-/* It was made (p not NULL), or failed (NULL). `rate` as returned above; 0 is allowed and only counts in exact mode. */
-void sample_made(void *p, size_t n, uint64_t rate);
+/* It was made (p not NULL), or failed (NULL). `rate` as returned above; 0 is allowed and only counts in exact mode. s: how long it
+   took, and what kind of call it was. */
+void sample_made(void *p, size_t n, uint64_t rate, const struct slow *s, enum wire_op op);
 /* p is about to be freed or resized. Returns 1 and takes the block out when it was sampled. */
 int sample_forget(void *p, struct wire_live *b);
 /* What sample_forget took out: it was freed; or it was not, as the resize failed. */
 void sample_freed(const struct wire_live *b);
 void sample_restore(const struct wire_live *b);
+
+/* How many blocks a sampled one stands for, 16 fractional bits. */
+uint64_t sample_objects(const struct wire_live *b);
 
 #endif

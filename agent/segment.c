@@ -1,11 +1,12 @@
 /* segment.c: see segment.h. */
 #include "segment.h"
 #include "life.h"
+#include "sandbox.h"
 #include "settings.h"
 #include "sys.h"
 
 enum {
-	LIVE = 1 << 20, SITES = 1 << 16, FRAMES = 1 << 21, THREADS = 4096, MODULES = 1024,
+	LIVE = 1 << 20, SITES = 1 << 16, FRAMES = 1 << 21, THREADS = 4096, MODULES = 1024, TIMINGS = WIRE_OPS * WIRE_CLASSES,
 	SCALES = 4,             /* sizes to try, each a quarter of the one before */
 	FILE_SCALE = 1,         /* a file's blocks are allocated at once (a full disk must not kill the host): begin smaller */
 };
@@ -24,9 +25,19 @@ static struct plan plan_of(unsigned scale)
 	p.size = page_up(sizeof(struct wire_header)) + page_up(MODULES * sizeof(struct wire_module)) + page_up(p.frames * 8ULL)
 		+ page_up(p.sites * sizeof(struct wire_site)) + page_up(p.live * sizeof(struct wire_live))
 		+ page_up(p.threads * sizeof(struct wire_thread)) + page_up(WIRE_CLASSES * sizeof(struct wire_class))
-		+ page_up(p.exact * sizeof(struct wire_exact));
+		+ page_up(p.exact * sizeof(struct wire_exact)) + page_up(TIMINGS * sizeof(struct wire_timing));
 	p.private_size = page_up(index_bytes(p.live)) + page_up(index_bytes(p.sites));
 	return p;
+}
+
+/* Under a limit of memory we leave seven eighths of it to the program. */
+static int affordable(const struct plan *p)
+{
+	static const int limits[] = { RLIMIT_AS, RLIMIT_DATA };
+	struct rlimit64 r;
+	for (unsigned i = 0; i < 2; i++)
+		if (!sys_getrlimit(limits[i], &r) && r.rlim_cur / 8 < p->size + p->private_size) return 0;
+	return 1;
 }
 
 /* A write past RLIMIT_FSIZE would raise SIGXFSZ in the host. */
@@ -135,7 +146,8 @@ static void lay_out(struct wire_header *h, const struct plan *p, void *private)
 	at = row(h, 3, WIRE_LIVE, at, sizeof(struct wire_live), p->live, 0);
 	at = row(h, 4, WIRE_THREADS, at, sizeof(struct wire_thread), p->threads, 1);
 	at = row(h, 5, WIRE_CLASS, at, sizeof(struct wire_class), WIRE_CLASSES, WIRE_CLASSES);
-	row(h, 6, WIRE_EXACT, at, sizeof(struct wire_exact), p->exact, p->exact);
+	at = row(h, 6, WIRE_EXACT, at, sizeof(struct wire_exact), p->exact, p->exact);
+	row(h, 7, WIRE_TIMING, at, sizeof(struct wire_timing), TIMINGS, 0);
 	segment.head = h;
 	char *base = (char *)h;
 	segment.modules = (void *)(base + h->section[0].offset);
@@ -145,6 +157,7 @@ static void lay_out(struct wire_header *h, const struct plan *p, void *private)
 	segment.threads = (void *)(base + h->section[4].offset);
 	segment.classes = (void *)(base + h->section[5].offset);
 	segment.exact = p->exact ? (void *)(base + h->section[6].offset) : 0;
+	segment.timing = (void *)(base + h->section[7].offset);
 	segment.modules_max = MODULES;
 	segment.frames_max = p->frames;
 	segment.sites_max = p->sites;
@@ -173,32 +186,45 @@ static void fill_header(struct wire_header *h, uint64_t size, uint32_t flags, co
 	RELEASE(*(uint64_t *)(void *)h->magic, *(const uint64_t *)(const void *)WIRE_MAGIC);
 }
 
-int segment_open(enum segment_place place, const char *notices)
+static struct { void *at, *private; unsigned scale; } held;
+
+static int map_over(void *at, uint64_t size)
 {
-	static struct { void *at, *private; uint64_t size, private_size; } held;
-	int strict = place == SEGMENT_SHARED && accounting_is_strict();
-	int old = segment_descriptor();
+	return sys_failed(sys_mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0));
+}
+
+int segment_renew(void)
+{
+	struct plan p = plan_of(held.scale);
+	int old = sandbox_entered() ? -1 : segment_descriptor();
 	if (old >= 0) sys_close(old);
-	if (held.at) sys_munmap(held.at, held.size);
-	if (held.private) sys_munmap(held.private, held.private_size);
-	held.at = held.private = 0;
 	segment.fd = -1;
+	if (!held.at || map_over(held.at, p.size) || map_over(held.private, p.private_size)) return -1;
+	lay_out(held.at, &p, held.private);
+	fill_header(held.at, p.size, WIRE_PRIVATE, "");
+	return 0;
+}
+
+int segment_open(const char *notices)
+{
+	int strict = accounting_is_strict();
 	for (unsigned scale = 0; scale < SCALES; scale++) {
 		struct plan p = plan_of(scale);
 		uint32_t flags = 0;
+		if (!affordable(&p)) continue;
 		void *at = 0, *private = map_private(p.private_size);
 		if (!private) continue;
-		if (place == SEGMENT_SHARED && settings.segment[0] && scale >= FILE_SCALE) at = map_file(p.size);
-		else if (place == SEGMENT_SHARED && !settings.segment[0] && (!strict || scale == SCALES - 1)) at = map_memfd(p.size, strict, &segment.fd);
-		if (!at && (place == SEGMENT_PRIVATE || scale == SCALES - 1)) {
+		if (settings.segment[0] && scale >= FILE_SCALE) at = map_file(p.size);
+		else if (!settings.segment[0] && (!strict || scale == SCALES - 1)) at = map_memfd(p.size, strict, &segment.fd);
+		if (!at && scale == SCALES - 1) {
 			flags = WIRE_PRIVATE;
 			at = map_private(p.size);
 		}
 		if (!at) { sys_munmap(private, p.private_size); continue; }
-		held.at = at, held.size = p.size, held.private = private, held.private_size = p.private_size;
+		held.at = at, held.private = private, held.scale = scale;
 		lay_out(at, &p, private);
 		fill_header(at, p.size, flags, notices);
-		if (flags && settings.segment[0] && place == SEGMENT_SHARED)
+		if (flags && settings.segment[0])
 			settings_complain(segment.head->notices, WIRE_NOTICES, "ALLOCTOP_SEGMENT", "the file cannot be made or filled; memory is used");
 		return 0;
 	}

@@ -15,6 +15,7 @@ struct segment {
 	struct wire_live *live;
 	struct wire_thread *threads;
 	struct wire_class *classes;
+	struct wire_timing *timing;             /* WIRE_CLASSES per enum wire_op */
 	struct wire_exact *exact;               /* WIRE_CLASSES per thread; NULL unless asked for */
 	uint32_t modules_max, frames_max, sites_max, live_max, threads_max;
 	struct index live_index, site_index;    /* address -> live record, stack -> site */
@@ -26,12 +27,12 @@ struct segment {
 
 extern struct segment segment;
 
-enum segment_place { SEGMENT_SHARED /* memfd, or the file that the settings name */, SEGMENT_PRIVATE };
-
-/* Makes a new, empty segment and puts it in place of the old one, which is unmapped. 0, or -1 when there is no memory for even the
-   smallest one: then the old one (if any) is gone too. `notices` as in settings.h, copied into the header. Sends no signal, whatever
-   the limits (RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_NOFILE) are. */
-int segment_open(enum segment_place place, const char *notices);
+/* Makes the segment. 0, or -1 when there is no memory for even the smallest one. `notices` as in settings.h, copied into the header.
+   Sends no signal, whatever the limits (RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_NOFILE) are. */
+int segment_open(const char *notices);
+/* In a forked child: a new, empty segment in private memory, in the place of the old one. At the same addresses, because the fork may
+   have come from a signal handler: what it interrupted goes on in the child, and may still write to a record. -1: no memory. */
+int segment_renew(void);
 /* Puts the loaded objects that modules.h knows into the segment. */
 void segment_modules(void);
 /* The descriptor, if the program has not closed it; else -1. */

@@ -4,6 +4,7 @@
 #include "serve.h"
 #include "cc.h"
 #include "life.h"
+#include "sandbox.h"
 #include "segment.h"
 #include "settings.h"
 #include "symbols.h"
@@ -12,7 +13,7 @@
 
 enum {
 	STACK = 64 << 10,
-	AF_LOCAL = 1, SEQPACKET = 5, CLOEXEC = 02000000,
+	AF_LOCAL = 1, SEQPACKET = 5, CLOEXEC = 02000000, NONBLOCK = 04000,
 	LEVEL_SOCKET = 1, OPTION_RECEIVE_TIMEOUT = 20, OPTION_PEER = 17, RIGHTS = 1, NO_SIGNAL = 0x4000,
 	TYPE_MASK = 0170000, DIRECTORY = 0040000,
 	NAME_PR = 15, CLONE_FILES = 0x400,
@@ -26,8 +27,10 @@ struct rights { size_t size; int level, type, fd, pad; };
 struct peer { int pid; unsigned uid, gid; };
 
 static struct {
-	uint32_t started;
+	uint32_t started, created;
 	uint32_t bound;                 /* the socket stands at `at` */
+	uint32_t tid;                   /* of the thread while it runs; 0: none, or it has not come to say so */
+	uint32_t stop;                  /* it shall end */
 	struct address at;
 } serve;
 
@@ -129,6 +132,7 @@ static void obey(int to, struct wire_message *m, int segment_fd)
 	case WIRE_RESET: ADD(c->epoch, 1); break;
 	case WIRE_STOP: STORE(c->running, 0); break;
 	case WIRE_START: STORE(c->running, 1); break;
+	case WIRE_TIME: STORE(c->timing, (uint32_t)m->value); break;
 	default: m->status = -SYS_ENOSYS;
 	}
 	m->pid = segment.head->pid;
@@ -179,6 +183,7 @@ static void *serve_main(void *arg)
 {
 	int segment_fd = segment_descriptor();
 	struct pollfd poll = { .events = POLLIN };
+	STORE(serve.tid, (uint32_t)sys_gettid());
 	SYS(__NR_prctl, NAME_PR, "alloctop", 0, 0, 0, 0);
 	own_table(segment_fd);
 	if (choose_path(serve.at.path, sizeof serve.at.path)) {
@@ -191,7 +196,7 @@ static void *serve_main(void *arg)
 	}
 	STORE(serve.bound, 1);
 	__atomic_fetch_or(&segment.head->flags, WIRE_SERVED, __ATOMIC_RELAXED);
-	for (;;) {
+	while (!ACQUIRE(serve.stop)) {
 		long ready = SYS(__NR_poll, &poll, 1, PATIENCE_MS, 0, 0, 0);
 		life_objects_changed();
 		if (ready <= 0) continue;
@@ -202,9 +207,10 @@ static void *serve_main(void *arg)
 			SYS(__NR_nanosleep, &pause, 0, 0, 0, 0, 0);
 		}
 		if (to < 0) continue;
-		converse(to, segment_fd);
+		if (!LOAD(serve.stop)) converse(to, segment_fd);
 		sys_close(to);
 	}
+	return arg;
 }
 
 /* All signals blocked but the three that the libcs use among their own threads (setuid, cancel). */
@@ -220,7 +226,7 @@ void serve_start(void)
 	uint32_t no = 0;
 	uint64_t attribute[16] = { 0 }; /* pthread_attr_t: 56 bytes on both libcs */
 	unsigned long thread;
-	if (LOAD(serve.started) || !CAS(serve.started, &no, 1)) return;
+	if (sandbox_entered() || LOAD(serve.started) || !CAS(serve.started, &no, 1)) return;
 	int (*create)(unsigned long *, const void *, void *(*)(void *), void *) = symbols_find_next("pthread_create");
 	int (*init)(void *) = symbols_find_next("pthread_attr_init");
 	int (*stack)(void *, size_t) = symbols_find_next("pthread_attr_setstacksize");
@@ -230,9 +236,41 @@ void serve_start(void)
 	stack(attribute, STACK);
 	detach(attribute, 1);
 	uint64_t old = block_signals();
+	STORE(serve.created, 1);
 	int failed = create(&thread, attribute, serve_main, 0);
 	SYS(__NR_rt_sigprocmask, 2, &old, 0, 8, 0, 0);
-	if (failed) complain("no thread for it");
+	if (!failed) return;
+	STORE(serve.created, 0);
+	complain("no thread for it");
+}
+
+/* The thread sleeps in poll: a connection wakes it. */
+static void knock(void)
+{
+	int fd = (int)SYS(__NR_socket, AF_LOCAL, SEQPACKET | CLOEXEC | NONBLOCK, 0, 0, 0, 0);
+	if (fd < 0) return;
+	SYS(__NR_connect, fd, &serve.at, sizeof serve.at, 0, 0, 0);
+	sys_close(fd);
+}
+
+void serve_stop(void)
+{
+	enum { ROUNDS = 3000 };
+	struct { long s, ns; } pause = { 0, 1000000 };
+	int pid = sys_getpid();
+	RELEASE(serve.stop, 1);
+	if (!LOAD(serve.created)) return;
+	for (int i = 0; i < ROUNDS; i++) {
+		uint32_t tid = LOAD(serve.tid);
+		if (tid && SYS(__NR_tgkill, pid, tid, 0, 0, 0, 0)) break;       /* it is gone */
+		if (!i && LOAD(serve.bound)) knock();
+		SYS(__NR_nanosleep, &pause, 0, 0, 0, 0, 0);
+	}
+	serve_end();
+	STORE(serve.bound, 0);
+	STORE(serve.created, 0);
+	__atomic_fetch_and(&segment.head->flags, ~(uint32_t)WIRE_SERVED, __ATOMIC_RELAXED);
+	complain("closed: the program put all its threads under a seccomp filter");
 }
 
 void serve_end(void)
@@ -243,5 +281,7 @@ void serve_end(void)
 void serve_forked(void)
 {
 	STORE(serve.started, 0);
+	STORE(serve.created, 0);
+	STORE(serve.tid, 0);
 	STORE(serve.bound, 0);
 }

@@ -1,6 +1,7 @@
 /* site.c: see site.h. A new site is written first and published in the index last; two threads that meet a new stack at the same
  * moment make two sites, which the reader adds up by their stacks. */
 #include "site.h"
+#include "sample.h"
 #include "segment.h"
 #include "sys.h"
 
@@ -105,7 +106,7 @@ void site_freed(const struct wire_live *b, uint32_t thread, uint64_t now)
 	if (b->epoch != epoch) return;
 	struct wire_site *s = site_now(b->site, epoch);
 	struct wire_class *c = class_now(b->size, epoch);
-	uint64_t objects = b->size ? (uint64_t)((double)b->weight * 65536 / (double)b->size) : 65536;
+	uint64_t objects = sample_objects(b);
 	ADD(s->freed_samples, 1);
 	ADD(s->freed_bytes, b->weight);
 	ADD(s->freed_objects_q16, objects);

@@ -1,6 +1,7 @@
 /* thread.c: see thread.h. A thread's slot in the segment is its own until it ends; then its totals are added to slot 0. */
 #include "thread.h"
 #include "life.h"
+#include "sandbox.h"
 #include "segment.h"
 #include "settings.h"
 #include "symbols.h"
@@ -108,7 +109,7 @@ void thread_enrol(struct thread *t, uint32_t generation)
 	enter(s, t->epoch);
 	s->allocs = s->alloc_bytes = s->frees = s->samples = 0;
 	memset(s->name, 0, sizeof s->name);
-	SYS(__NR_prctl, PR_GET_NAME, s->name, 0, 0, 0, 0);
+	if (!sandbox_entered()) SYS(__NR_prctl, PR_GET_NAME, s->name, 0, 0, 0, 0);
 	if (ending.usable) ending.set(ending.key, t);
 }
 

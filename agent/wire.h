@@ -22,12 +22,13 @@
 #define WIRE_MEMFD_NAME "alloctop"      /* maps show /memfd:alloctop (deleted) */
 
 enum {
-	WIRE_VERSION = 2,
+	WIRE_VERSION = 3,
 	WIRE_SECTIONS_MAX = 16,
 	WIRE_DEPTH_MAX = 128,           /* frames kept of one stack, innermost first */
 	WIRE_LIFETIMES = 24,            /* buckets of a lifetime histogram */
 	WIRE_LIFETIME_SHIFT = 8,        /* bucket b holds lifetimes in [2^(8+2b), 2^(8+2b+2)) ticks; the first and last are open */
 	WIRE_CLASSES = 256,             /* size classes of the estimate: four per doubling, see wire_class_of */
+	WIRE_TIMING_BUCKETS = 40,       /* of the time a call takes: bucket b holds [2^b, 2^(b+1)) ticks */
 	WIRE_PATH = 232,
 	WIRE_NOTICES = 1024,
 };
@@ -40,6 +41,7 @@ enum wire_kind {                        /* what a section holds */
 	WIRE_THREADS,                   /* struct wire_thread; entry 0 gathers ended and unplaced threads */
 	WIRE_CLASS,                     /* struct wire_class, WIRE_CLASSES of them */
 	WIRE_EXACT,                     /* struct wire_exact[WIRE_CLASSES] per thread entry; capacity 0 unless asked for */
+	WIRE_TIMING,                    /* struct wire_timing[WIRE_CLASSES] per enum wire_op; empty unless asked for */
 };
 
 struct wire_section {
@@ -82,6 +84,8 @@ struct wire_control {
 	uint64_t rate;                  /* mean bytes between samples; 1: every allocation, exactly. 0 is read as 1 */
 	uint32_t running;               /* 0: take no new samples (frees are still followed) */
 	uint32_t epoch;                 /* raised by one to reset: totals and live records of older epochs no longer count */
+	uint32_t timing;                /* not 0: time the calls that are sampled (two system calls each) */
+	uint32_t reserved;
 };
 
 struct wire_header {
@@ -134,6 +138,8 @@ struct wire_site {
 	uint64_t remote_bytes;          /* of freed_bytes: freed by another thread than the one that allocated */
 	uint64_t remote_samples;
 	uint32_t lifetime[WIRE_LIFETIMES]; /* freed samples by age */
+	uint64_t timed_q16;             /* calls that the timed ones stand for; of them those that waited or spun, and the time that cost */
+	uint64_t waits_q16, wait_ticks;
 };
 
 /* One sampled block that is allocated now. */
@@ -176,6 +182,21 @@ struct wire_class {
 /* Exact totals of one thread and one size class (of the usable size). Only with ALLOCTOP_EXACT=1. */
 struct wire_exact { uint64_t allocs, requested, usable, frees, freed_usable; };
 
+enum wire_op { WIRE_OP_MALLOC /* and aligned forms, operator new */, WIRE_OP_CALLOC, WIRE_OP_REALLOC, WIRE_OP_FREE, WIRE_OPS };
+
+/* Timed calls of one kind and size class; each stands for as many as its sample does. Time beyond the usual is told apart by what the
+   kernel counted meanwhile: a voluntary switch is a wait for a lock, a minor fault a page fault, another switch lost to other threads;
+   none of them, but eight times the usual and more, is spinning, in user mode or in futex calls that return at once. */
+struct wire_timing {
+	uint32_t epoch, reserved;
+	uint64_t calls_q16, samples;
+	uint64_t ticks, usual_ticks, max_ticks;         /* all of them; one undisturbed call; the longest */
+	uint64_t waits_q16, wait_ticks;
+	uint64_t spins_q16, spin_ticks;
+	uint64_t fault_ticks, preempted_ticks;
+	uint64_t bucket_q16[WIRE_TIMING_BUCKETS];
+};
+
 /* Stands in the agent's writable data, so that a segment in private memory can be found from outside. */
 struct wire_anchor {
 	char magic[16];
@@ -188,6 +209,7 @@ enum wire_verb {
 	WIRE_HELLO = 1,                 /* the answer carries a read-only descriptor of the segment (SCM_RIGHTS) */
 	WIRE_RATE,                      /* value: new rate */
 	WIRE_RESET, WIRE_STOP, WIRE_START,
+	WIRE_TIME,                      /* value: the timing word */
 };
 
 struct wire_message {
@@ -200,14 +222,15 @@ struct wire_message {
 };
 
 _Static_assert(sizeof(struct wire_section) == 24, "wire_section");
-_Static_assert(sizeof(struct wire_control) == 16, "wire_control");
-_Static_assert(sizeof(struct wire_header) == 8 + 8 + 8 + 16 + 8 + 32 + 16 + 128 + 16 * 24 + 1024, "wire_header");
+_Static_assert(sizeof(struct wire_control) == 24, "wire_control");
+_Static_assert(sizeof(struct wire_header) == 8 + 8 + 8 + 16 + 8 + 32 + 24 + 128 + 16 * 24 + 1024, "wire_header");
 _Static_assert(sizeof(struct wire_module) == 56 + 40 + 4 + WIRE_PATH + 4, "wire_module");
-_Static_assert(sizeof(struct wire_site) == 24 + 72 + 4 * WIRE_LIFETIMES, "wire_site");
+_Static_assert(sizeof(struct wire_site) == 24 + 72 + 4 * WIRE_LIFETIMES + 24, "wire_site");
 _Static_assert(sizeof(struct wire_live) == 48, "wire_live");
 _Static_assert(sizeof(struct wire_thread) == 72, "wire_thread");
 _Static_assert(sizeof(struct wire_class) == 40, "wire_class");
 _Static_assert(sizeof(struct wire_exact) == 40, "wire_exact");
+_Static_assert(sizeof(struct wire_timing) == 96 + 8 * WIRE_TIMING_BUCKETS, "wire_timing");
 _Static_assert(sizeof(struct wire_anchor) == 40, "wire_anchor");
 _Static_assert(sizeof(struct wire_message) == 32, "wire_message");
 

@@ -19,6 +19,7 @@ static int parse(const char *word, struct order *out, struct err *e)
 {
 	static const struct { const char *word; enum agent_order order; } plain[] = {
 		{ "stop", AGENT_STOP }, { "start", AGENT_START }, { "reset", AGENT_RESET },
+		{ "time=on", AGENT_TIME }, { "time=off", AGENT_TIME },
 	};
 
 	*out = (struct order){ 0 };
@@ -30,9 +31,10 @@ static int parse(const char *word, struct order *out, struct err *e)
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
 		if (strcmp(word, plain[i].word)) continue;
 		out->order = plain[i].order;
+		out->value = !strcmp(word, "time=on");
 		return 0;
 	}
-	return err_set(e, ERR_USAGE, "set: '%s' is none of rate=SIZE, stop, start, reset", word);
+	return err_set(e, ERR_USAGE, "set: '%s' is none of rate=SIZE, stop, start, reset, time=on, time=off", word);
 }
 
 /* What the agent now says of itself, not what it was told. */
@@ -42,8 +44,8 @@ static int report(struct source *src, struct err *e)
 	char rate[UNITS_MAX];
 
 	if (source_snapshot(src, &s, e)) return -1;
-	printf("%d %s: one sample per %s, %s\n", (int)src->pid, src->program, units_setting(s.rate, rate),
-	       s.running ? "running" : "stopped");
+	printf("%d %s: one sample per %s, %s%s\n", (int)src->pid, src->program, units_setting(s.rate, rate),
+	       s.running ? "running" : "stopped", s.timing_on ? ", timing calls" : "");
 	snapshot_free(&s);
 	return 0;
 }
@@ -56,7 +58,7 @@ static int run(void *options, int argc, char **argv, struct err *e)
 
 	(void)options;
 	if (argc < 1) return err_set(e, ERR_USAGE, "set: which process? (see: alloctop set --help)");
-	if (n < 1) return err_set(e, ERR_USAGE, "set: what? One of rate=SIZE, stop, start, reset (see: alloctop set --help)");
+	if (n < 1) return err_set(e, ERR_USAGE, "set: what? One of rate=SIZE, stop, start, reset, time=on, time=off (see: alloctop set --help)");
 	if (n > ORDERS_MAX) return err_set(e, ERR_USAGE, "set: at most %d orders at once, not %d", ORDERS_MAX, n);
 	for (int i = 0; i < n; i++)
 		if (parse(argv[i + 1], &order[i], e)) return -1;
@@ -73,6 +75,6 @@ static int run(void *options, int argc, char **argv, struct err *e)
 const struct cmd cmd_set = {
 	.name = "set",
 	.summary = "Give an agent orders: another rate, stop, start, reset",
-	.arguments = "PID|NAME rate=SIZE|stop|start|reset...",
+	.arguments = "PID|NAME rate=SIZE|stop|start|reset|time=on|time=off...",
 	.run = run,
 };

@@ -306,12 +306,14 @@ static int command_memory(const struct agent *a, enum agent_order order, uint64_
 	uint64_t at = 0;
 
 	if (find_control(a, &h, &at, e)) return -1;
-	uint32_t word = order == AGENT_RESET ? h.control.epoch + 1 : order == AGENT_START;
+	uint32_t word = order == AGENT_RESET ? h.control.epoch + 1 : order == AGENT_TIME ? value != 0 : order == AGENT_START;
 	switch (order) {
 	case AGENT_RATE:
 		return mem_write_pid(a->proc.pid, at + offsetof(struct wire_control, rate), &value, sizeof value, e);
 	case AGENT_RESET:
 		return mem_write_pid(a->proc.pid, at + offsetof(struct wire_control, epoch), &word, sizeof word, e);
+	case AGENT_TIME:
+		return mem_write_pid(a->proc.pid, at + offsetof(struct wire_control, timing), &word, sizeof word, e);
 	case AGENT_STOP:
 	case AGENT_START:
 		return mem_write_pid(a->proc.pid, at + offsetof(struct wire_control, running), &word, sizeof word, e);
@@ -323,6 +325,7 @@ int agent_command(struct agent *a, enum agent_order order, uint64_t value, struc
 {
 	static const enum wire_verb verbs[] = {
 		[AGENT_RATE] = WIRE_RATE, [AGENT_RESET] = WIRE_RESET, [AGENT_STOP] = WIRE_STOP, [AGENT_START] = WIRE_START,
+		[AGENT_TIME] = WIRE_TIME,
 	};
 	int status;
 

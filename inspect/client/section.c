@@ -16,6 +16,7 @@ static const struct { const char *name; uint32_t most; } kinds[] = {
 	[WIRE_THREADS] = { "threads", 1 << 12 },
 	[WIRE_CLASS] = { "classes", WIRE_CLASSES },
 	[WIRE_EXACT] = { "exact", WIRE_CLASSES << 12 },
+	[WIRE_TIMING] = { "timing", WIRE_OPS * WIRE_CLASSES },
 };
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }

@@ -27,4 +27,8 @@ int live_load(struct reading *r, struct wire_live **out, size_t *n, struct err *
    of *n: the site that site i's samples are counted in: itself, an equal one, or 0 when it has no usable stack. free(*alias). */
 int site_load(struct reading *r, struct snapshot *out, uint32_t **alias, size_t *n, struct err *e);
 
+/* Fills out->timing; out->ticks_per_s is known already. */
+struct snapshot;
+int timing_decode(struct reading *r, struct snapshot *out, struct err *e);
+
 #endif

@@ -66,6 +66,7 @@ static void decode_head(struct snapshot *out, const struct wire_header *h, const
 	out->epoch = h->control.epoch;
 	out->rate = h->control.rate ? h->control.rate : 1;
 	out->running = h->control.running != 0;
+	out->timing_on = h->control.timing != 0;
 	out->ticks_per_s = ticks_per_s(h, now);
 	out->realtime_ns = now ? now->realtime_ns : h->realtime_ns + ran;
 	out->age_s = seconds(out->ticks_per_s, h->start.ticks, now && now->ticks ? now->ticks : h->last.ticks);
@@ -254,7 +255,7 @@ static int decode(struct reading *r, const struct segment_now *now, struct snaps
 
 	decode_head(out, &r->head, now);
 	if (live_load(r, &live, &nlive, e) || site_load(r, out, &alias, &nsites, e) || decode_threads(r, out, &serial, e) ||
-	    decode_classes(r, out, e) || decode_exact(r, out, e) || decode_modules(r, out, e) ||
+	    decode_classes(r, out, e) || decode_exact(r, out, e) || timing_decode(r, out, e) || decode_modules(r, out, e) ||
 	    mem_read(r->seg->mem, r->seg->base + offsetof(struct wire_header, control), &control, sizeof control, e))
 		goto out;
 	decode_live(r, out, live, nlive, alias, nsites, serial, now && now->ticks ? now->ticks : r->head.last.ticks);

@@ -37,11 +37,14 @@ static void add(struct snap_site *to, const struct snap_site *s)
 	to->freed_bytes += s->freed_bytes;
 	to->freed_objects += s->freed_objects;
 	to->remote_bytes += s->remote_bytes;
+	to->timed += s->timed;
+	to->waits += s->waits;
+	to->wait_s += s->wait_s;
 	for (unsigned b = 0; b < WIRE_LIFETIMES; b++) to->lifetime[b] += s->lifetime[b];
 }
 
 /* Totals count only in the epoch they were made in; the stack is good in any. */
-static struct snap_site decode(const struct reading *r, const struct wire_site *w)
+static struct snap_site decode(const struct reading *r, const struct wire_site *w, double ticks_per_s)
 {
 	struct snap_site s = { 0 };
 
@@ -55,6 +58,9 @@ static struct snap_site decode(const struct reading *r, const struct wire_site *
 	s.freed_bytes = (double)w->freed_bytes;
 	s.freed_objects = (double)w->freed_objects_q16 / 65536;
 	s.remote_bytes = (double)w->remote_bytes;
+	s.timed = (double)w->timed_q16 / 65536;
+	s.waits = (double)w->waits_q16 / 65536;
+	s.wait_s = ticks_per_s > 0 ? (double)w->wait_ticks / ticks_per_s : 0;
 	memcpy(s.lifetime, w->lifetime, sizeof s.lifetime);
 	return s;
 }
@@ -82,7 +88,7 @@ static void place(struct reading *r, const struct wire_site *w, size_t n, size_t
 	while (slots < 2 * n) slots *= 2;
 	uint32_t *slot = xcalloc(slots, sizeof *slot);
 	for (uint32_t i = 0; i < n; i++) {
-		struct snap_site s = decode(r, &w[i]);
+		struct snap_site s = decode(r, &w[i], out->ticks_per_s);
 		if (w[i].depth > WIRE_DEPTH_MAX || w[i].frames > nframes || w[i].depth > nframes - w[i].frames || w[i].cut > WIRE_LOSSES) {
 			r->bad++;
 		} else if (i && w[i].depth) {

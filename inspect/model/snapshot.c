@@ -38,6 +38,7 @@ void snapshot_free(struct snapshot *s)
 	free(s->site);
 	free(s->live);
 	free(s->thread);
+	free(s->timing);
 	free(s->storage);
 	*s = (struct snapshot){ 0 };
 }

@@ -16,9 +16,21 @@ struct snap_site {
 	double alloc_bytes, alloc_objects, alloc_variance;      /* variance in bytes squared */
 	double freed_bytes, freed_objects, remote_bytes;
 	uint32_t lifetime[WIRE_LIFETIMES];
+	double timed, waits, wait_s;    /* timed calls, those that waited or spun, what that cost; scaled to all calls */
 	/* gathered from the live records */
 	uint64_t live_samples;
 	double live_bytes, live_objects, live_variance;         /* variance of live_bytes */
+};
+
+/* Timed calls of one kind and size class, scaled to all calls of the time while timing was on. Seconds. */
+struct snap_timing {
+	enum wire_op op;
+	unsigned class;
+	uint64_t samples;
+	double calls, total_s, usual_s, p50_s, p90_s, p99_s, max_s;
+	double waits, wait_s;           /* for a lock, asleep */
+	double spins, spin_s;           /* eight times the usual and more, awake: see wire.h */
+	double fault_s, preempted_s;    /* page faults; other threads on the processor */
 };
 
 struct snap_live { uint64_t addr, size; double weight, variance, age_s; uint32_t site, thread; };
@@ -47,6 +59,8 @@ struct snapshot {
 	struct snap_site *site; size_t nsites;
 	struct snap_live *live; size_t nlive;
 	struct snap_thread *thread; size_t nthreads;
+	struct snap_timing *timing; size_t ntimings;            /* by kind, then class; empty when none was asked for */
+	int timing_on;
 	struct snap_class class[WIRE_CLASSES];
 	struct snap_class exact[WIRE_CLASSES];                  /* summed over threads; zeros unless WIRE_EXACT_ON: bytes usable */
 	double live_bytes, live_objects, live_variance, alloc_bytes, alloc_objects;
