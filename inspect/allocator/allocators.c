@@ -2,10 +2,11 @@
  * and a row here. The order decides nothing. */
 #include "inspect/allocator/allocator.h"
 
-extern const struct allocator allocator_glibc, allocator_musl, allocator_musl_bump, allocator_oldmalloc;
+extern const struct allocator allocator_glibc, allocator_jemalloc, allocator_musl, allocator_musl_bump, allocator_oldmalloc;
 
 const struct allocator *const allocators[] = {
 	&allocator_glibc,
+	&allocator_jemalloc,
 	&allocator_musl,
 	&allocator_musl_bump,
 	&allocator_oldmalloc,
