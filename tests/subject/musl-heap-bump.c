@@ -1,6 +1,6 @@
 /* musl-heap-bump: a program that allocates and never frees: linked statically with musl it gets the allocator that cannot free.
- * `musl-heap-bump COUNT`: allocates, prints "total BYTES" as that allocator hands them out (each request begins at a multiple of 16), "ready", and
- * waits on stdin. */
+ * `musl-heap-bump COUNT [SIZE]`: allocates, of several sizes or of one, prints "total BYTES" as that allocator hands them out (each request begins at a multiple of 16), "ready", and
+ * waits on stdin. With a libc of its own (.musl) it is a heap without holes, for benchmarks. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +18,11 @@ static void say_number(unsigned long n)
 
 int main(int argc, char **argv)
 {
-	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000, total = 0;
+	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000, total = 0, fixed = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
 	char c;
 
 	for (unsigned long i = 0; i < count; i++) {
-		size_t size = 20 + i % 500;
+		size_t size = fixed ? fixed : 20 + i % 500;
 		char *p = malloc(size);
 		if (!p) return 2;
 		memset(p, 1, size);
