@@ -24,7 +24,7 @@ const struct glibc_par glibc_pars[GLIBC_PARS] = {
 	{ "2.43", "", 68, 72, 88, 104, 112, 128, 144 },
 };
 
-enum { PIECE = 1 << 20, DATA_MAX = 256 << 20, TEXT_MAX = 16 << 20, THREADS_MAX = 1 << 22, FAR_MAX = 12 };
+enum { PIECE = 1 << 20, DATA_MAX = 256 << 20, TEXT_MAX = 16 << 20, THREADS_MAX = 1 << 22, FAR_MAX = 12, MEM_MIN = 4096 };
 
 /* struct heap_info stands at the start of a heap that is aligned to at least 4 MiB; the arena is right behind it. */
 static int like_arena(uint64_t addr)
@@ -101,7 +101,7 @@ static size_t check(const struct target *t, uint64_t addr, const struct glibc_la
 	const unsigned char *s = ring->state;
 	uint64_t threads = l->attached ? ring->attached : 0;
 	good = glibc_u32(s, 0) <= 2 && threads <= THREADS_MAX &&
-	       (unused(s, addr, l) || (ring->system_mem && ring->top && ring->top % 16 == 0 && good_bins(t, s, addr, l)));
+	       (unused(s, addr, l) || (ring->system_mem >= MEM_MIN && ring->top && ring->top % 16 == 0 && good_bins(t, s, addr, l)));
 	free(ring);
 	return good ? n : 0;
 }

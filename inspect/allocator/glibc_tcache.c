@@ -112,7 +112,8 @@ static unsigned follow(struct glibc *g, const struct tcache *c, unsigned bin, un
 		}
 		entry = safe ? word[1] ^ entry >> 12 : word[1];
 	}
-	return n;
+	/* the last one ends the list */
+	return n == c->count[bin] && entry ? 0 : n;
 }
 
 /* The arena of a thread stands near its tcache. */
