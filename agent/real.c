@@ -1,6 +1,7 @@
 /* real.c: see real.h. All of it is idempotent: two threads that look for the same function at once find the same. */
 #include "real.h"
 #include "cc.h"
+#include "modules.h"
 #include "symbols.h"
 #include "unwind.h"
 
@@ -45,9 +46,21 @@ void real_vote(struct real *r, int nested)
 	if ((votes & 0x7f) >= VOTES) RELEASE(r->nature, nature);
 }
 
-size_t real_usable_size(void *p, size_t otherwise)
+/* Only of the object that the block is from: another one's would read what it takes for its header. */
+static size_t (*find_usable(void))(void *)
 {
 	static struct real usable = { .name = "malloc_usable_size" };
-	size_t (*fn)(void *) = (size_t (*)(void *))real_find(&usable);
-	return p && fn ? fn(p) : otherwise;
+	static const struct module *maker, *owner;
+	void *fn = real_find(&usable);
+	if (!owner && fn) {
+		STORE(maker, modules_find((uintptr_t)LOAD(real_malloc)));
+		STORE(owner, modules_find((uintptr_t)fn));
+	}
+	return fn && LOAD(owner) && LOAD(owner) == LOAD(maker) ? (size_t (*)(void *))fn : 0;
+}
+
+size_t real_usable_size(void *p, size_t otherwise)
+{
+	size_t (*fn)(void *) = p ? find_usable() : 0;
+	return fn ? fn(p) : otherwise;
 }

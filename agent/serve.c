@@ -270,7 +270,7 @@ void serve_stop(void)
 	STORE(serve.bound, 0);
 	STORE(serve.created, 0);
 	__atomic_fetch_and(&segment.head->flags, ~(uint32_t)WIRE_SERVED, __ATOMIC_RELAXED);
-	complain("closed: the program put all its threads under a seccomp filter");
+	complain("closed: the program put itself under a seccomp filter");
 }
 
 void serve_end(void)
