@@ -136,13 +136,14 @@ static void ledger_text(const struct heap_reading *r, const struct heap_look *lo
 static void fragmentation_text(const struct heap *h, const struct heap_look *look)
 {
 	const struct ledger *l = &h->ledger;
-	char a[32], b[32], inside[64] = "rounding not known";
+	char a[32], b[32], inside[64] = "not known";
 	int known = 0;
 
 	for (size_t i = 0; i < h->nallocators; i++) known |= h->allocator[i].in_use && h->allocator[i].requested_bytes != HEAP_UNKNOWN;
-	if (known) snprintf(inside, sizeof inside, "rounding %s", heap_figure(look, l->internal, a));
-	heap_line(look, "  fragmentation: %s; free %s of %s resident in allocators (%.1f %%)", inside, heap_figure(look, l->external_free, a),
-	          heap_figure(look, l->external_resident, b), l->external_resident ? 100.0 * (double)l->external_free / (double)l->external_resident : 0.0);
+	if (known) snprintf(inside, sizeof inside, "%s rounding", heap_figure(look, l->internal, a));
+	heap_line(look, "  fragmentation: internal %s, external %.1f %% (%s of %s is free)", inside,
+	          l->external_resident ? 100.0 * (double)l->external_free / (double)l->external_resident : 0.0, heap_figure(look, l->external_free, a),
+	          heap_figure(look, l->external_resident, b));
 }
 
 void heap_text(const struct heap_reading *r, const struct heap_look *look)

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
@@ -174,8 +175,12 @@ static void find_version(const struct target *t, const struct target_region *r, 
 		size_t size = (size_t)(m->end - m->start);
 		if (m->write || !m->read || strcmp(m->path, r->path) || size > left) continue;
 		char *text = xmalloc(size), *p, *q;
+		int fd = t->pid ? target_file(t, m) : -1;
+		/* from the file: the process has hardly ever read this page */
+		ssize_t got = fd >= 0 ? pread(fd, text, size, (off_t)m->offset) : t->pid ? 0 : (ssize_t)mem_read_some(t->mem, m->start, text, size);
+		if (fd >= 0) close(fd);
 		left -= size;
-		size = mem_read_some(t->mem, m->start, text, size);
+		size = got > 0 ? (size_t)got : 0;
 		if ((p = memmem(text, size, words, sizeof words - 1)) && (size_t)(text + size - p) > 200 && (q = memmem(p, 200, release, sizeof release - 1))) {
 			q += sizeof release - 1;
 			snprintf(out, n, "%.*s", (int)strspn(q, "0123456789."), q);
@@ -207,7 +212,7 @@ static int search(const struct target *t, const struct target_region *r, struct 
 	unsigned variant = 0;
 	int found = 0;
 
-	n = mem_read_some(t->mem, r->start, data, n);
+	n = target_peek(t, r->start, data, n);
 	for (size_t o = 0; o + 8 <= n && !found; o += 8) {
 		uint64_t w = glibc_u64(data, o);
 		if (w < 4096) continue;

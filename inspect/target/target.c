@@ -13,6 +13,7 @@
 
 #include "inspect/target/err.h"
 #include "inspect/target/mem.h"
+#include "inspect/target/pagemap.h"
 #include "inspect/target/xalloc.h"
 
 enum { AUXV_MAX = 64, PHDR_MAX = 128 };
@@ -87,6 +88,8 @@ int target_open_pid(struct target *t, pid_t pid, struct err *e)
 		target_close(t);
 		return -1;
 	}
+	struct err unimportant;
+	t->pages = pagemap_open(pid, &unimportant);
 	return 0;
 }
 
@@ -109,10 +112,12 @@ int target_refresh(struct target *t, struct err *e)
 void target_close(struct target *t)
 {
 	mem_close(t->mem);
+	pagemap_close(t->pages);
 	maps_free(&t->maps);
 	free(t->thread);
 	free(t->dumped);
 	t->mem = NULL;
+	t->pages = NULL;
 	t->thread = NULL;
 	t->dumped = NULL;
 	t->nthreads = 0;
@@ -136,6 +141,19 @@ int target_is_anonymous(const struct target *t, uint64_t addr)
 	return m && m->read && m->write && !m->shared && (is_plain(m) || !strcmp(m->path, "[heap]"));
 }
 
+/* From memory if it is there, else from the file, which is the same. */
+static size_t read_head(const struct target *t, const struct map *head, uint64_t at, void *buf, size_t n)
+{
+	struct pagemap_run run;
+	uint64_t page = (head->start + at) & ~(uint64_t)4095, until;
+
+	if (!t->pages || pagemap_runs(t->pages, page, page + 4096, &run, 1, &until)) return mem_read_some(t->mem, head->start + at, buf, n);
+	int fd = target_file(t, head);
+	ssize_t got = fd < 0 ? -1 : pread(fd, buf, n, (off_t)at);
+	if (fd >= 0) close(fd);
+	return got > 0 ? (size_t)got : 0;
+}
+
 /* The end of the object's last loaded byte, by its own program headers; 0 when they cannot be had. `head` maps its first byte. */
 static uint64_t object_end(const struct target *t, const struct map *head)
 {
@@ -143,9 +161,9 @@ static uint64_t object_end(const struct target *t, const struct map *head)
 	Elf64_Phdr ph[PHDR_MAX];
 	uint64_t low = UINT64_MAX, high = 0;
 
-	if (mem_read_some(t->mem, head->start, &eh, sizeof eh) < sizeof eh || memcmp(eh.e_ident, ELFMAG, SELFMAG)) return 0;
+	if (read_head(t, head, 0, &eh, sizeof eh) < sizeof eh || memcmp(eh.e_ident, ELFMAG, SELFMAG)) return 0;
 	if (eh.e_phentsize != sizeof *ph || !eh.e_phnum || eh.e_phnum > PHDR_MAX || eh.e_phoff > head->end - head->start) return 0;
-	if (mem_read_some(t->mem, head->start + eh.e_phoff, ph, eh.e_phnum * sizeof *ph) < eh.e_phnum * sizeof *ph) return 0;
+	if (read_head(t, head, eh.e_phoff, ph, eh.e_phnum * sizeof *ph) < eh.e_phnum * sizeof *ph) return 0;
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
 		uint64_t end;
 		if (ph[i].p_type != PT_LOAD) continue;

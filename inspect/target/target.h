@@ -11,6 +11,7 @@
 
 struct err;
 struct mem;
+struct pagemap;
 
 struct target_thread {
 	pid_t tid; char name[16];
@@ -24,6 +25,7 @@ struct target {
 	pid_t pid;              /* 0: not a live process */
 	struct proc proc;
 	struct mem *mem;
+	struct pagemap *pages;  /* of a live process, where permitted: else NULL */
 	struct maps maps;
 	struct target_thread *thread; size_t nthreads;
 	uint64_t at_random;     /* AT_RANDOM of the auxiliary vector: address of 16 random bytes; 0 if unknown */
@@ -38,6 +40,12 @@ int target_open_core(struct target *t, const char *core, const char *exe, const 
 /* Reads maps and threads again: for series, and when a walk was torn. */
 int target_refresh(struct target *t, struct err *e);
 void target_close(struct target *t);
+
+/* Bytes as mem_read_some, but without touching pages that the process has not: those read as zeros, so that being looked at does not
+   make it larger. For searches; n bytes at most, the count. */
+size_t target_peek(const struct target *t, uint64_t addr, void *buf, size_t n);
+/* The file behind a mapping, as the process sees it, for reading: a regular file that is still the one mapped. -1 when there is none. */
+int target_file(const struct target *t, const struct map *m);
 
 /* A writable region of one loaded object: its data and the anonymous memory right behind it (.bss), merged: allocators' states
    straddle the two. */

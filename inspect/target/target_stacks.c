@@ -87,7 +87,7 @@ static int known(const struct stacks *s, size_t n, uint64_t start)
 static void search_tail(struct stacks *s, const struct map *m, int *ring)
 {
 	uint64_t word[TAIL / 8], at = m->end - m->start > TAIL ? m->end - TAIL : m->start;
-	size_t n = mem_read_some(s->t->mem, at, word, (size_t)(m->end - at)) / 8;
+	size_t n = target_peek(s->t, at, word, (size_t)(m->end - at)) / 8;
 
 	for (size_t i = 0; i < n; i++, at += 8) {
 		pid_t tid;

@@ -1,7 +1,7 @@
 /* glibc.c: hostile heaps for glibc's reader: a good one of any layout with words of it overwritten. The first byte chooses the layout and
  * how much is read; then six bytes each: where, how wide, what. Whatever is read, in bounded time and memory, must keep the promises of
  * heap.h and of the sink. */
-/* LINK: inspect/allocator/glibc.c inspect/allocator/glibc_find.c inspect/allocator/glibc_segments.c inspect/allocator/glibc_bins.c inspect/allocator/glibc_tcache.c inspect/allocator/glibc_walk.c inspect/allocator/glibc_mmap.c inspect/model/heap.c inspect/target/target.c inspect/target/target_thread_x86_64.c inspect/target/proc.c inspect/target/mem_pid.c inspect/target/pagemap.c inspect/target/maps.c inspect/target/err.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/xalloc.c */
+/* LINK: inspect/allocator/glibc.c inspect/allocator/glibc_find.c inspect/allocator/glibc_segments.c inspect/allocator/glibc_bins.c inspect/allocator/glibc_tcache.c inspect/allocator/glibc_walk.c inspect/allocator/glibc_mmap.c inspect/model/heap.c inspect/target/target.c inspect/target/target_peek.c inspect/target/target_thread_x86_64.c inspect/target/proc.c inspect/target/mem_pid.c inspect/target/pagemap.c inspect/target/maps.c inspect/target/err.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/xalloc.c */
 #include "tests/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
