@@ -16,13 +16,14 @@
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 
-extern const struct cmd cmd_run, cmd_list, cmd_top, cmd_heap, cmd_dump, cmd_set, cmd_help, cmd_completion;
+extern const struct cmd cmd_run, cmd_list, cmd_top, cmd_heap, cmd_locks, cmd_dump, cmd_set, cmd_help, cmd_completion;
 
 const struct cmd *const cmds[] = {
 	&cmd_run,
 	&cmd_list,
 	&cmd_top,
 	&cmd_heap,
+	&cmd_locks,
 	&cmd_dump,
 	&cmd_set,
 	&cmd_help,

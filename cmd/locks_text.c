@@ -1,0 +1,300 @@
+/* locks_text.c: a struct lock_report for people, in 80 columns. */
+#include "cmd/locks.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/lock/lock.h"
+#include "inspect/model/plain.h"
+#include "inspect/model/units.h"
+#include "inspect/symbol/symbol.h"
+#include "inspect/target/target.h"
+#include "inspect/target/xalloc.h"
+
+enum { LINE = 512, FRAME = 160 };
+
+/* ---- stacks ---- */
+
+char *locks_frame(struct symbolizer *s, const struct lock_stack *k, unsigned i, char *buf, size_t n)
+{
+	struct symbol_frame f;
+	uint64_t addr = k->pc[i] - (i > 0);
+	const struct symbol_module *m;
+
+	if (symbol_lookup(s, addr, &f, 1) && *f.function) {
+		snprintf(buf, n, "%s", f.function);
+		return plain_text(buf);
+	}
+	m = symbol_module_of(s, addr);
+	const char *slash = m ? strrchr(m->path, '/') : NULL;
+	if (m) snprintf(buf, n, "%s+0x%" PRIx64, slash ? slash + 1 : m->path, addr - m->bias);
+	else snprintf(buf, n, "0x%" PRIx64, addr);
+	return plain_text(buf);
+}
+
+static int begins(const char *s, const char *with) { return !strncmp(s, with, strlen(with)); }
+
+/* Of libraries that are all allocator or C library, and by name where those are linked into the program. */
+static int is_inner(struct symbolizer *s, const struct lock_stack *k, unsigned i, const char *function)
+{
+	static const char *const libraries[] = { "libc.so", "libc-", "ld-musl-", "libpthread", "libjemalloc", "libtcmalloc", "libmimalloc", "ld-linux" };
+	static const char *const functions[] = { "__", "_int_", "malloc", "free", "calloc", "realloc", "memalign", "aligned_alloc", "posix_memalign", "operator new", "operator delete",
+	                                         "arena_get", "tcache_", "sysmalloc", "systrim", "pthread_mutex_", "je_", "_rjem_", "tc_", "tcmalloc::", "futex" };
+	const struct symbol_module *m = symbol_module_of(s, k->pc[i] - (i > 0));
+	const char *slash = m ? strrchr(m->path, '/') : NULL, *base = slash ? slash + 1 : m ? m->path : "";
+
+	if (i + 1 < k->scanned) return 1;
+	for (size_t j = 0; j < sizeof libraries / sizeof *libraries; j++)
+		if (begins(base, libraries[j])) return 1;
+	for (size_t j = 0; j < sizeof functions / sizeof *functions; j++)
+		if (begins(function, functions[j])) return 1;
+	return 0;
+}
+
+char *locks_stack(struct symbolizer *s, const struct lock_stack *k, char *buf, size_t n)
+{
+	char frame[FRAME];
+	unsigned first = 0, i;
+	size_t len = 0;
+
+	while (first < k->depth && is_inner(s, k, first, locks_frame(s, k, first, frame, sizeof frame))) first++;
+	/* all of it inner: libc waits for itself. Else the last inner frame is what was called: malloc, free. */
+	if (first == k->depth) first = 0;
+	else if (first && !strstr(locks_frame(s, k, first - 1, frame, sizeof frame), "+0x")) first--;
+	*buf = 0;
+	for (i = first; i < k->depth && len + 1 < n; i++)
+		len += (size_t)snprintf(buf + len, n - len, "%s%s", i > first ? " < " : "", locks_frame(s, k, i, frame, sizeof frame));
+	return buf;
+}
+
+/* ---- figures ---- */
+
+static char *number(double v, char buf[UNITS_MAX])
+{
+	if (fabs(v) < 10) snprintf(buf, UNITS_MAX, "%.2f", v);
+	else units_count(v, buf);
+	return buf;
+}
+
+/* "5.60 ±0.10" */
+static char *figure(const struct lock_figure *f, char buf[64])
+{
+	char v[UNITS_MAX], e[UNITS_MAX];
+
+	if (!f->source) return strcpy(buf, "-");
+	if (f->error < 0) snprintf(buf, 64, "%s", number(f->value, v));
+	else snprintf(buf, 64, "%s ±%s", number(f->value, v), number(f->error, e));
+	return buf;
+}
+
+static char *percent(const struct lock_figure *f, char buf[64])
+{
+	if (!f->source) return strcpy(buf, "-");
+	if (f->error < 0) snprintf(buf, 64, "%.1f%%", 100 * f->value);
+	else snprintf(buf, 64, "%.1f%% ±%.1f", 100 * f->value, 100 * f->error);
+	return buf;
+}
+
+/* what, the words, and at the right the source */
+static void line(unsigned columns, const char *what, const char *words, const char *source)
+{
+	char buf[LINE];
+	size_t width, right = source ? strlen(source) : 0;
+
+	snprintf(buf, sizeof buf, "  %-9s %s", what, words);
+	plain_cut(buf, columns - right - 1);
+	width = plain_width(buf);
+	printf("%s%*s%s\n", buf, source ? (int)(columns - width - right) : 0, "", source ? source : "");
+}
+
+/* ---- one lock of an allocator ---- */
+
+static void threads(const struct lock_row *row, unsigned columns)
+{
+	char words[LINE] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < row->nwaiters && len < columns; i++) {
+		char who[16];
+		memcpy(who, row->waiter[i].name, sizeof who);
+		who[sizeof who - 1] = 0;
+		len += (size_t)snprintf(words + len, sizeof words - len, "%s%s %d %.0f%%", i ? ", " : "", plain_text(who), (int)row->waiter[i].tid, 100 * row->waiter[i].share);
+	}
+	if (*words) line(columns, "threads", words, NULL);
+}
+
+/* Stacks that differ only in what is not shown are one line. */
+struct group { char words[LINE]; double cost; };
+
+static int by_cost(const void *x, const void *y)
+{
+	const struct group *a = x, *b = y;
+
+	return a->cost < b->cost ? 1 : a->cost > b->cost ? -1 : strcmp(a->words, b->words);
+}
+
+static size_t group(const struct locks_reading *r, const struct lock_row *row, struct group *g)
+{
+	double lost = 0, all = 0;
+	size_t n = 0, j;
+
+	for (size_t i = 0; i < row->nstacks; i++) lost += fmax(row->stack[i].lost_s, 0);
+	for (size_t i = 0; i < row->nstacks; i++) {
+		const struct lock_stack *k = &row->stack[i];
+		locks_stack(r->symbols, k, g[n].words, sizeof g[n].words);
+		for (j = 0; j < n && strcmp(g[j].words, g[n].words); j++);
+		if (j == n) g[n++].cost = 0;
+		g[j].cost += lost > 0 ? fmax(k->lost_s, 0) : k->waits;
+		all += lost > 0 ? fmax(k->lost_s, 0) : k->waits;
+	}
+	for (j = 0; j < n && all > 0; j++) g[j].cost /= all;
+	qsort(g, n, sizeof *g, by_cost);
+	return n;
+}
+
+static void stacks(const struct locks_reading *r, const struct lock_row *row, unsigned columns, unsigned limit)
+{
+	if (!row->nstacks) return;
+	struct group *g = xcalloc(row->nstacks, sizeof *g);
+	size_t n = group(r, row, g);
+
+	line(columns, "from", "", row->stack_source);
+	for (size_t i = 0; i < n && (!limit || i < limit); i++) {
+		char buf[LINE + 32];
+		snprintf(buf, sizeof buf, "  %5.1f%%  %s", 100 * g[i].cost, g[i].words);
+		puts(plain_cut(buf, columns));
+	}
+	if (limit && n > limit) printf("          and %zu more stacks\n", n - limit);
+	free(g);
+}
+
+static void allocator_lock(const struct locks_reading *r, const struct lock_row *row, unsigned columns, unsigned limit)
+{
+	char words[LINE], a[64], b[64], title[128];
+
+	snprintf(title, sizeof title, "%s", row->name);
+	printf("\n%s%*s0x%" PRIx64 "\n", title, (int)columns - (int)strlen(title) - 2 - snprintf(a, sizeof a, "%" PRIx64, row->addr), "", row->addr);
+	if (row->utilisation.source) {
+		snprintf(words, sizeof words, "%s of the time", percent(&row->utilisation, a));
+		line(columns, "held", words, row->utilisation.source);
+	}
+	if (row->mean_inside.source) {
+		snprintf(words, sizeof words, "%s threads; two or more: %s", figure(&row->mean_inside, a), percent(&row->contended, b));
+		line(columns, "inside", words, row->mean_inside.source);
+	}
+	if (row->lost_s_per_s.source) {
+		snprintf(words, sizeof words, "%s thread-seconds a second", figure(&row->lost_s_per_s, a));
+		line(columns, "lost", words, row->lost_s_per_s.source);
+	}
+	if (row->waits_per_s.source) {
+		snprintf(words, sizeof words, "%s a second%s%s%s", figure(&row->waits_per_s, a), row->eagain.source ? ", " : "", row->eagain.source ? percent(&row->eagain, b) : "",
+		         row->eagain.source ? " returned at once" : "");
+		line(columns, "waits", words, row->waits_per_s.source);
+	}
+	threads(row, columns);
+	stacks(r, row, columns, limit);
+}
+
+static int quiet(const struct lock_row *row)
+{
+	return row->utilisation.value <= 0 && row->lost_s_per_s.value <= 0 && row->waits_per_s.value <= 0 && !row->nstacks;
+}
+
+/* Locks that nothing happened to are counted, the quiet rest of many likewise. */
+static void allocator_locks(const struct locks_reading *r, unsigned columns, unsigned limit)
+{
+	const struct lock_report *l = r->report;
+	size_t shown = 0, left = 0, idle = 0, n = 0;
+
+	for (size_t i = 0; i < l->nrows && *l->row[i].allocator; i++) {
+		n++;
+		if (quiet(&l->row[i])) idle++;
+		else if (limit && shown == limit) left++;
+		else {
+			allocator_lock(r, &l->row[i], columns, limit);
+			shown++;
+		}
+	}
+	if (!n) puts("\nno lock of an allocator was found");
+	if (left) printf("\n%zu more allocator locks were held or waited for less\n", left);
+	if (idle) printf("\n%zu allocator lock%s never seen held or waited for%s%s\n", idle, idle == 1 ? " was" : "s were", idle == 1 ? ": " : "", idle == 1 && n == 1 ? l->row[0].name : "");
+}
+
+/* ---- the other futexes ---- */
+
+static void other(const struct locks_reading *r, const struct lock_row *row, unsigned columns)
+{
+	char lost[64], waits[UNITS_MAX], eagain[16] = "-", stack[LINE] = "", buf[LINE * 2], address[24];
+
+	snprintf(address, sizeof address, "0x%" PRIx64, row->addr);
+	if (row->nstacks) locks_stack(r->symbols, &row->stack[0], stack, sizeof stack);
+	if (row->eagain.source) snprintf(eagain, sizeof eagain, "%.0f%%", 100 * row->eagain.value);
+	figure(&row->lost_s_per_s, lost);
+	snprintf(buf, sizeof buf, "  %-14s  %-5s  %s%*s  %5s  %4s  %s", address, row->use == LOCK_USE_LOCK ? "lock" : "event", lost, plain_width(lost) < 11 ? 11 - (int)plain_width(lost) : 0, "",
+	         row->waits_per_s.source ? units_count(row->waits_per_s.value, waits) : "-", eagain, stack);
+	puts(plain_cut(buf, columns));
+}
+
+static void others(const struct locks_reading *r, unsigned columns, unsigned limit)
+{
+	const struct lock_report *l = r->report;
+	size_t first = 0, shown = 0;
+
+	while (first < l->nrows && *l->row[first].allocator) first++;
+	if (first == l->nrows) return;
+	puts("\nnot the allocator");
+	puts("  futex           use    lost/s       waits/s  at once  from");
+	for (size_t i = first; i < l->nrows && (!limit || shown < limit); i++, shown++) other(r, &l->row[i], columns);
+	if (first + shown < l->nrows) printf("  and %zu more\n", l->nrows - first - shown);
+}
+
+/* ---- the whole ---- */
+
+static void sources(const struct lock_report *l, unsigned columns)
+{
+	puts("\nsources");
+	for (size_t i = 0; i < l->nnotices; i++) {
+		const struct lock_notice *n = &l->notice[i];
+		char buf[LINE];
+		snprintf(buf, sizeof buf, "  %-17s %s%s", n->source, n->state == LOCK_REFUSED ? "not used: " : "", n->text);
+		plain_text(buf);
+		/* what is missing is said whole */
+		for (char *p = buf; *p;) {
+			size_t len = strlen(p), room = p == buf ? columns : columns - 20, cut = len;
+			if (len > room) for (cut = room; cut > room / 2 && p[cut] != ' '; cut--);
+			printf("%*s%.*s\n", p == buf ? 0 : 20, "", (int)cut, p);
+			for (p += cut; *p == ' '; p++);
+		}
+	}
+	if (l->pauses) printf("  %u thread%s stopped for a stack: median %.0f µs, longest %.0f µs\n", l->pauses, l->pauses == 1 ? " was" : "s were", l->pause_median_us, l->pause_max_us);
+}
+
+static void summary(const struct lock_report *l)
+{
+	char a[UNITS_MAX], b[UNITS_MAX];
+
+	putchar('\n');
+	if (l->exited) printf("the process exited after %.1f s\n", l->period_s);
+	if (l->allocator_lost < 0) {
+		printf("what allocator locks cost could not be told\n");
+		return;
+	}
+	printf("allocator locks cost %s of %u threads (±%s); ", number(l->allocator_lost, a), l->threads, number(l->allocator_error, b));
+	if (l->all_lost > 0) printf("%.0f%% of all lock waiting\n", 100 * l->allocator_lost / l->all_lost);
+	else puts("no waiting for any lock was seen");
+}
+
+void locks_text(const struct locks_reading *r, unsigned columns, unsigned limit)
+{
+	const struct lock_report *l = r->report;
+
+	if (columns < 40) columns = 40;
+	printf("%s, pid %d: %u thread%s, watched for %.1f s\n", r->program, (int)r->target->pid, l->threads, l->threads == 1 ? "" : "s", l->period_s);
+	allocator_locks(r, columns, limit);
+	others(r, columns, limit);
+	sources(l, columns);
+	summary(l);
+}

@@ -1,0 +1,182 @@
+/* cpuclock.c: stacks of threads that spend their time in futex calls instead of sleeping there, which is how musl's waiters wait: the
+ * kernel's processor clock samples every thread with its registers, and a sample whose registers are those of a futex call that waits on
+ * an allocator's lock is one. Stops nobody. Tells where from, not how long. */
+#include "inspect/lock/tally.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "inspect/lock/perf.h"
+#include "inspect/target/err.h"
+#include "inspect/target/mem.h"
+#include "inspect/target/target.h"
+#include "inspect/target/xalloc.h"
+
+static const char name[] = "cpu-clock";
+
+/* Odd, so that nothing is in step with it. A ring holds what one thread gathers until the next look. */
+enum { HZ = 149, RING_PAGES = 64, RING_TOTAL = 16384, RESERVED = 64 };
+
+struct clocked { pid_t tid; int fd, alive; char name[16]; struct perf_ring ring; };
+
+struct clock {
+	const struct lock_watch *w;
+	struct lock_report *r;
+	struct clocked *thread, *now; size_t n;
+	size_t descriptors, left_out;
+	uint64_t samples, inside, lost;
+};
+
+static unsigned flags_of(void *arg, uint64_t id)
+{
+	(void)arg, (void)id;
+	return PERF_STACKS;
+}
+
+static int is_known(const struct lock_watch *w, uint64_t addr)
+{
+	for (size_t i = 0; i < w->nknown; i++)
+		if (w->known[i].lock.addr == addr) return 1;
+	return 0;
+}
+
+/* The processor keeps a system call's return address in rcx; the instruction in front of it is the call. */
+static int in_call(const struct lock_watch *w, const struct unwind_sample *u)
+{
+	uint8_t b[2];
+
+	return u->reg[UNWIND_RETURN] == u->reg[UNWIND_PC] && mem_read_some(w->t->mem, u->reg[UNWIND_PC] - 2, b, 2) == 2 && b[0] == 0x0f && b[1] == 0x05;
+}
+
+static void on_sample(void *arg, const struct perf_sample *s)
+{
+	struct clock *c = arg;
+	uint64_t pc[LOCK_DEPTH_MAX];
+	unsigned scanned, n;
+	struct lock_row *row;
+
+	c->samples++;
+	if (!s->has_regs || !tally_is_wait(s->user.reg[UNWIND_ARG1]) || !is_known(c->w, s->user.reg[UNWIND_ARG0]) || !in_call(c->w, &s->user)) return;
+	if (!(row = tally_row(c->w, c->r, s->user.reg[UNWIND_ARG0]))) return;
+	c->inside++;
+	n = unwind_stack(c->w->unwinder, &s->user, pc, LOCK_DEPTH_MAX, &scanned);
+	tally_stack(row, pc, n, scanned, 1, LOCK_UNKNOWN);
+	tally_waiter(row, c->now->tid, c->now->name, 1, LOCK_UNKNOWN);
+	row->stack_source = name;
+}
+
+static void on_lost(void *arg, uint64_t n)
+{
+	struct clock *c = arg;
+
+	c->lost += n;
+}
+
+static void close_thread(struct clocked *t)
+{
+	if (t->fd >= 0) close(t->fd);
+	perf_unmap(&t->ring);
+}
+
+static int add(struct clock *c, pid_t tid, struct err *e)
+{
+	struct perf_event_attr a;
+	size_t pages = RING_PAGES;
+
+	if (c->n + RESERVED > c->descriptors) {
+		c->left_out++;
+		return 0;
+	}
+	while (pages > 4 && pages * c->w->t->nthreads > RING_TOTAL) pages /= 2;
+	perf_attr(&a, PERF_STACKS);
+	a.type = PERF_TYPE_SOFTWARE;
+	a.config = PERF_COUNT_SW_CPU_CLOCK;
+	a.freq = 1;
+	a.sample_freq = HZ;
+	a.disabled = 0;
+	struct clocked t = { .tid = tid, .alive = 1, .fd = perf_open(&a, tid) };
+	if (t.fd >= 0 && !perf_map(&t.ring, t.fd, pages)) {
+		proc_thread_name(c->w->t->pid, tid, t.name);
+		if (!(c->n & (c->n - 1))) c->thread = xreallocarray(c->thread, c->n ? 2 * c->n : 1, sizeof *c->thread);
+		c->thread[c->n++] = t;
+		return 0;
+	}
+	int sys = errno;
+	close_thread(&t);
+	if (sys == ESRCH) return 0;
+	if (c->n) {
+		c->left_out++;
+		return 0;
+	}
+	return perf_error(e, sys, "sampling by the processor clock");
+}
+
+/* Threads that have come are taken in, those that are gone let go. */
+static int list(struct clock *c, struct err *e)
+{
+	char path[64];
+	size_t had = c->n;
+	int bad = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)c->w->t->pid);
+	DIR *d = opendir(path);
+	if (!d) return err_sys(e, errno, "pid %d: listing its threads", (int)c->w->t->pid);
+	for (size_t i = 0; i < had; i++) c->thread[i].alive = 0;
+	c->left_out = 0;
+	for (struct dirent *de; !bad && (de = readdir(d));) {
+		pid_t tid = (pid_t)strtol(de->d_name, NULL, 10);
+		size_t i;
+		if (tid <= 0) continue;
+		for (i = 0; i < had && c->thread[i].tid != tid; i++);
+		if (i < had) c->thread[i].alive = 1;
+		else bad = add(c, tid, e);
+	}
+	closedir(d);
+	for (size_t i = 0; i < c->n;) {
+		if (c->thread[i].alive) i++;
+		else {
+			close_thread(&c->thread[i]);
+			c->thread[i] = c->thread[--c->n];
+		}
+	}
+	return bad;
+}
+
+static int run(struct clock *c, struct err *e)
+{
+	const struct perf_reader reader = { on_sample, on_lost, c };
+	double begin = tally_now(), until = begin + c->w->o->period_s, listed = 0, now;
+
+	for (; (now = tally_now()) < until && !__atomic_load_n(c->w->stop, __ATOMIC_RELAXED); tally_sleep(until - now < 0.05 ? until - now : 0.05)) {
+		if (now - listed > 0.5) {
+			if (list(c, e)) return listed > 0 ? 0 : -1;
+			listed = now;
+		}
+		for (size_t i = 0; i < c->n; i++) {
+			c->now = &c->thread[i];
+			perf_drain(&c->now->ring, flags_of, &reader);
+		}
+	}
+	c->r->period_s = now - begin;
+	return 0;
+}
+
+static int measure(const struct lock_watch *w, struct lock_report *r, struct err *e)
+{
+	struct clock c = { .w = w, .r = r, .descriptors = perf_descriptors() / 4 };
+	int bad;
+
+	if (!w->nknown) return err_set(e, ERR_UNSUPPORTED, "no lock of an allocator was found");
+	bad = run(&c, e);
+	for (size_t i = 0; i < c.n; i++) close_thread(&c.thread[i]);
+	free(c.thread);
+	if (bad) return -1;
+	tally_notice(r, name, c.lost || c.left_out ? LOCK_LIMITED : LOCK_USED, "%llu samples, %llu of them waiting%s%s", (unsigned long long)c.samples, (unsigned long long)c.inside,
+	             c.lost ? "; the kernel lost some" : "", c.left_out ? "; some threads left out" : "");
+	return 0;
+}
+
+const struct lock_source lock_cpuclock = { name, "root or CAP_PERFMON (perf_event_open)", measure };

@@ -1,0 +1,170 @@
+/* lockword.c: the lock words themselves, read a thousand times a second at random moments. Needs permission to read the process and
+ * changes nothing in it. The only source that sees musl's waiters, who are nearly always runnable: the word counts them.
+ *
+ * Words: musl 1.1.25 and later (src/thread/__lock.c): 0 free; below 0 held, INT_MIN + threads inside; above 0 free with so many on
+ * their way. musl oldmalloc: 0/1, and the number of waiters behind it. glibc's low-level lock, its mutexes and gperftools' SpinLock: 0 free, 1
+ * held, 2 held and perhaps waited for: how many wait the word does not tell. musl's mutex: the holder's number at +4, waiters at +8. */
+#include "inspect/lock/tally.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "inspect/target/err.h"
+#include "inspect/target/mem.h"
+#include "inspect/target/target.h"
+#include "inspect/target/xalloc.h"
+
+enum { WORD = 12, BATCH = 512, DEFAULT_HZ = 1000, CHECK_EVERY = 64 };
+static const double core_share = 0.008;         /* what reading may cost, of one core */
+
+static const char name[] = "lock-word";
+
+struct watched { struct tally_mean held, inside, contended, waiting; int counts; uint64_t absurd; };
+
+/* What a word says. counts: it tells how many threads are inside. */
+struct state { double held, inside, contended, waiting; int counts, absurd; };
+
+static void count(struct state *s, int held, int64_t waiting)
+{
+	s->counts = 1;
+	s->held = held;
+	s->waiting = (double)waiting;
+	s->inside = held + s->waiting;
+	s->contended = s->inside >= 2;
+}
+
+static struct state decode(enum heap_lock_kind kind, int musl, const int32_t w[3])
+{
+	struct state s = { 0 };
+
+	switch (kind) {
+	case HEAP_LOCK_MUSL:
+		if (w[0] < 0) count(&s, 1, (int64_t)w[0] - INT_MIN - 1);
+		else count(&s, 0, w[0]);
+		s.absurd = s.waiting < 0;
+		break;
+	case HEAP_LOCK_PAIR:
+		count(&s, w[0] != 0, w[1]);
+		s.absurd = w[0] < 0 || w[0] > 1 || w[1] < 0;
+		break;
+	case HEAP_LOCK_MUTEX:
+		if (musl) {
+			count(&s, (w[1] & INT_MAX) != 0, w[2]);
+			s.absurd = w[2] < 0;
+			break;
+		}
+		/* fall through */
+	case HEAP_LOCK_FUTEX3:
+	case HEAP_LOCK_SPIN:
+		s.held = w[0] != 0;
+		s.contended = w[0] == 2;
+		s.absurd = w[0] < 0 || w[0] > 2;
+		break;
+	}
+	return s;
+}
+
+/* All words into w, as few system calls as there can be. -1: the process is gone, or may not be read any more. */
+static int read_words(const struct lock_watch *watch, int32_t (*w)[WORD / 4], uint8_t *got)
+{
+	struct iovec local[BATCH], remote[BATCH];
+
+	for (size_t i = 0; i < watch->nknown; ) {
+		size_t n = watch->nknown - i < BATCH ? watch->nknown - i : BATCH;
+		for (size_t j = 0; j < n; j++) {
+			local[j] = (struct iovec){ w[i + j], WORD };
+			remote[j] = (struct iovec){ (void *)(uintptr_t)watch->known[i + j].lock.addr, WORD };
+		}
+		ssize_t r = process_vm_readv(watch->t->pid, local, n, remote, n, 0);
+		if (r < 0 && errno == ESRCH) return -1;
+		if (r < 0 && errno != EFAULT) {         /* a seccomp profile: the slow way */
+			for (size_t j = 0; j < n; j++)
+				got[i + j] = mem_read_some(watch->t->mem, watch->known[i + j].lock.addr, w[i + j], WORD) == WORD;
+			i += n;
+			continue;
+		}
+		size_t whole = r > 0 ? (size_t)r / WORD : 0;
+		memset(got + i, 1, whole);
+		i += whole;
+		/* the one that could not be read is left out: its arena may have been unmapped */
+		if (whole < n) got[i++] = 0;
+	}
+	return 0;
+}
+
+static void take(const struct lock_watch *w, struct watched *x, int32_t (*word)[WORD / 4], const uint8_t *got, double moment)
+{
+	double most = 2.0 * (double)w->t->nthreads + 64;
+
+	for (size_t i = 0; i < w->nknown; i++) {
+		if (!got[i]) continue;
+		struct state s = decode(w->known[i].lock.kind, w->musl, word[i]);
+		if (s.absurd || s.waiting > most) {
+			x[i].absurd++;
+			continue;
+		}
+		x[i].counts |= s.counts;
+		tally_sample(&x[i].held, moment, s.held);
+		tally_sample(&x[i].contended, moment, s.contended);
+		if (!s.counts) continue;
+		tally_sample(&x[i].inside, moment, s.inside);
+		tally_sample(&x[i].waiting, moment, s.waiting);
+	}
+}
+
+static void report(const struct lock_watch *w, struct watched *x, struct lock_report *r)
+{
+	size_t absurd = 0;
+
+	for (size_t i = 0; i < w->nknown; i++) {
+		struct lock_row *row = tally_row(w, r, w->known[i].lock.addr);
+		if (!row) break;
+		row->utilisation = tally_figure(&x[i].held, name);
+		row->contended = tally_figure(&x[i].contended, name);
+		if (x[i].counts) {
+			row->mean_inside = tally_figure(&x[i].inside, name);
+			row->lost_s_per_s = tally_figure(&x[i].waiting, name);
+		}
+		absurd += x[i].absurd > 0;
+	}
+	if (absurd) tally_notice(r, name, LOCK_LIMITED, "%zu locks held values that make no sense at times; those samples are left out", absurd);
+}
+
+static int measure(const struct lock_watch *w, struct lock_report *r, struct err *e)
+{
+	double begin = tally_now(), until = begin + w->o->period_s, now = begin, cpu = tally_cpu();
+	double rate = w->o->rate_hz > 0 ? w->o->rate_hz : DEFAULT_HZ, interval = 1 / rate;
+	uint64_t seed = 0, samples = 0;
+
+	if (!w->nknown) return err_set(e, ERR_UNSUPPORTED, "no lock of an allocator was found");
+	struct watched *x = xcalloc(w->nknown, sizeof *x);
+	int32_t (*word)[WORD / 4] = xcalloc(w->nknown, sizeof *word);
+	uint8_t *got = xcalloc(w->nknown, 1);
+	tally_hasten();
+	for (; now < until && !__atomic_load_n(w->stop, __ATOMIC_RELAXED); now = tally_now()) {
+		if (read_words(w, word, got)) {
+			r->exited = 1;
+			break;
+		}
+		take(w, x, word, got, (now - begin) / w->o->period_s);
+		if (++samples % CHECK_EVERY == 0 && w->o->rate_hz <= 0) {
+			double used = tally_cpu(), each = (used - cpu) / CHECK_EVERY;
+			interval = each / core_share > 1 / rate ? each / core_share : 1 / rate;
+			cpu = used;
+		}
+		tally_sleep(interval * (0.5 + tally_random(&seed)));
+	}
+	r->period_s = now - begin;
+	report(w, x, r);
+	tally_notice(r, name, LOCK_USED, "%llu samples of %zu lock%s, %.0f per second", (unsigned long long)samples, w->nknown, w->nknown == 1 ? "" : "s",
+	             r->period_s > 0 ? (double)samples / r->period_s : 0);
+	free(x);
+	free(word);
+	free(got);
+	return samples ? 0 : err_set(e, ERR_GONE, "pid %d: it exited before its locks could be read", (int)w->t->pid);
+}
+
+const struct lock_source lock_lockword = { name, "permission to read the process's memory", measure };

@@ -1,0 +1,140 @@
+/* merge.c: see merge.h. A figure is never averaged between sources: each keeps the name of the one that said it. */
+#include "inspect/lock/merge.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/lock/tally.h"
+#include "inspect/target/target.h"
+
+static void take(struct lock_figure *into, const struct lock_figure *from)
+{
+	if (!into->source && from->source) *into = *from;
+}
+
+static void merge_row(struct lock_row *into, struct lock_row *from)
+{
+	if (from->use == LOCK_USE_LOCK) into->use = LOCK_USE_LOCK;
+	take(&into->utilisation, &from->utilisation);
+	take(&into->mean_inside, &from->mean_inside);
+	take(&into->contended, &from->contended);
+	take(&into->waits_per_s, &from->waits_per_s);
+	take(&into->lost_s_per_s, &from->lost_s_per_s);
+	take(&into->eagain, &from->eagain);
+	if (!into->nstacks && from->nstacks) {
+		into->stack = from->stack;
+		into->nstacks = from->nstacks;
+		into->stack_source = from->stack_source;
+		from->stack = NULL;
+		from->nstacks = 0;
+	}
+	if (!into->nwaiters && from->nwaiters) {
+		into->waiter = from->waiter;
+		into->nwaiters = from->nwaiters;
+		from->waiter = NULL;
+		from->nwaiters = 0;
+	}
+}
+
+void merge(const struct lock_watch *w, struct lock_report *into, struct lock_report *from)
+{
+	for (size_t i = 0; i < from->nrows; i++) {
+		struct lock_row *row = tally_row(w, into, from->row[i].addr);
+		if (row) merge_row(row, &from->row[i]);
+	}
+	for (size_t i = 0; i < from->nnotices && into->nnotices < sizeof into->notice / sizeof *into->notice; i++)
+		into->notice[into->nnotices++] = from->notice[i];
+	if (from->pauses) {
+		into->pauses = from->pauses;
+		into->pause_median_us = from->pause_median_us;
+		into->pause_max_us = from->pause_max_us;
+	}
+}
+
+/* Holder and waiters, where no word counts them. */
+static void derive_inside(struct lock_row *row)
+{
+	const struct lock_figure *held = &row->utilisation, *lost = &row->lost_s_per_s;
+
+	if (row->mean_inside.source || !held->source || !lost->source) return;
+	row->mean_inside = (struct lock_figure){ held->value + lost->value, held->error >= 0 && lost->error >= 0 ? hypot(held->error, lost->error) : LOCK_UNKNOWN, lost->source };
+}
+
+/* Stacks and threads are shares of what was seen waiting; the total is the best source's. */
+static void scale(const struct lock_report *r, struct lock_row *row)
+{
+	double waits = 0, lost = 0, total = row->lost_s_per_s.source ? row->lost_s_per_s.value * r->period_s : LOCK_UNKNOWN;
+
+	for (size_t i = 0; i < row->nstacks; i++) {
+		waits += row->stack[i].waits;
+		if (row->stack[i].lost_s > 0) lost += row->stack[i].lost_s;
+	}
+	for (size_t i = 0; i < row->nstacks && total >= 0; i++) {
+		struct lock_stack *s = &row->stack[i];
+		double share = lost > 0 ? fmax(s->lost_s, 0) / lost : waits > 0 ? s->waits / waits : 0;
+		s->lost_s = share * total;
+		if (row->waits_per_s.source && waits > 0) s->waits *= row->waits_per_s.value * r->period_s / waits;
+	}
+	tally_sort(row);
+	for (size_t i = 0; i < row->nwaiters && total >= 0; i++) row->waiter[i].lost_s = row->waiter[i].share * total;
+}
+
+static double lost(const struct lock_row *row)
+{
+	return row->lost_s_per_s.source ? row->lost_s_per_s.value : 0;
+}
+
+static int order(const void *x, const void *y)
+{
+	const struct lock_row *a = x, *b = y;
+	int class_a = *a->allocator ? 0 : a->use == LOCK_USE_LOCK ? 1 : 2, class_b = *b->allocator ? 0 : b->use == LOCK_USE_LOCK ? 1 : 2;
+
+	if (class_a != class_b) return class_a - class_b;
+	if (lost(a) != lost(b)) return lost(a) < lost(b) ? 1 : -1;
+	if (a->utilisation.value != b->utilisation.value) return a->utilisation.value < b->utilisation.value ? 1 : -1;
+	return (a->addr > b->addr) - (a->addr < b->addr);
+}
+
+/* A lock that nobody was seen waiting for, by sources that would have: nothing lost. A word that tells of no waiter says the same. */
+static void complete(struct lock_row *row, const char *watching)
+{
+	if (row->lost_s_per_s.source || !*row->allocator) return;
+	if (row->contended.source && row->contended.value == 0) row->lost_s_per_s = (struct lock_figure){ 0, row->contended.error, row->contended.source };
+	else if (watching) row->lost_s_per_s = (struct lock_figure){ 0, LOCK_UNKNOWN, watching };
+}
+
+void merge_done(const struct lock_watch *w, struct lock_report *r)
+{
+	const char *watching = NULL;
+	double square = 0;
+	int known = 0;
+
+	(void)w;
+	for (size_t i = 0; i < r->nnotices; i++)        /* those two see every sleeper */
+		if (r->notice[i].state != LOCK_REFUSED && (!strcmp(r->notice[i].source, "futex-trace") || !strcmp(r->notice[i].source, "proc-syscall")))
+			watching = r->notice[i].source;
+	for (size_t i = 0; i < r->nrows; i++) {
+		struct lock_row *row = &r->row[i];
+		complete(row, watching);
+		derive_inside(row);
+		scale(r, row);
+		if (!row->lost_s_per_s.source || row->use != LOCK_USE_LOCK) continue;
+		r->all_lost += row->lost_s_per_s.value;
+		if (!*row->allocator) continue;
+		known = 1;
+		r->allocator_lost += row->lost_s_per_s.value;
+		if (row->lost_s_per_s.error > 0) square += row->lost_s_per_s.error * row->lost_s_per_s.error;
+	}
+	if (!known) r->allocator_lost = LOCK_UNKNOWN;
+	r->allocator_error = known ? sqrt(square) : LOCK_UNKNOWN;
+	if (r->nrows) qsort(r->row, r->nrows, sizeof *r->row, order);
+}
+
+void lock_report_free(struct lock_report *r)
+{
+	for (size_t i = 0; i < r->nrows; i++) tally_free(&r->row[i]);
+	free(r->row);
+	r->row = NULL;
+	r->nrows = r->nnotices = 0;
+}
