@@ -1,0 +1,204 @@
+/* torture-limit: little is allowed: descriptors, memory, file sizes, system calls. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include "torture.h"
+
+static void *brief(void *arg)
+{
+	churn(20);
+	return arg;
+}
+
+static void threads(int n)
+{
+	for (int i = 0; i < n; i++) {
+		pthread_t t;
+		CHECK(!pthread_create(&t, NULL, brief, NULL) && !pthread_join(t, NULL), "thread %d", i);
+	}
+}
+
+static void child(void)
+{
+	int s;
+	pid_t pid = fork();
+	if (!pid) {
+		churn(20);
+		_exit(7);
+	}
+	CHECK(pid > 0 && wait4(pid, &s, 0, NULL) == pid && WIFEXITED(s) && WEXITSTATUS(s) == 7, "a child ended with %#x", s);
+}
+
+static void limited(int what, rlim_t n)
+{
+	struct rlimit r = { n, n };
+	CHECK(!setrlimit(what, &r), "setrlimit");
+	churn(50);
+	threads(3);
+	child();
+	churn(50);
+}
+
+static void no_files(void) { limited(RLIMIT_NOFILE, 0); }
+static void no_file_size(void) { limited(RLIMIT_FSIZE, 0); }
+static void no_locked(void) { limited(RLIMIT_MEMLOCK, 0); }
+static void small_stack(void) { limited(RLIMIT_STACK, 64 << 10); }
+static void no_core(void) { limited(RLIMIT_CORE, 0); }
+
+/* The lowest free numbers are ours, before and after everything was closed; whatever is closed and opened stays as it is. */
+static void numbers(void)
+{
+	struct stat st[3], now;
+	pthread_t t;
+	CHECK(!pthread_create(&t, NULL, brief, NULL) && !pthread_join(t, NULL), "thread");
+	usleep(50000);  /* the agent's thread is there by now, if it wants to */
+	int a = open("/dev/null", O_RDWR), b = open("/dev/zero", O_RDONLY);
+	CHECK(a == 3 && b == 4, "the next descriptors are %d, %d", a, b);
+	for (int round = 0; round < 3; round++) {
+		int out = dup(1);
+		CHECK(out >= 0, "dup");
+		for (int fd = 0; fd < 4096; fd++)
+			if (fd != out) close(fd);
+		churn(50);
+		CHECK(open("/dev/null", O_RDWR) == 0 && dup(0) == 1 && open("/dev/zero", O_RDONLY) == 2, "not 0, 1, 2");
+		for (int fd = 0; fd < 3; fd++) fstat(fd, &st[fd]);
+		for (int fd = 3; fd < 2000; fd++)
+			if (fd != out) dup2(0, fd);
+		churn(50);
+		threads(2);
+		child();
+		for (int fd = 0; fd < 3; fd++)
+			CHECK(!fstat(fd, &now) && now.st_ino == st[fd].st_ino && now.st_rdev == st[fd].st_rdev, "descriptor %d has changed", fd);
+		for (int fd = 3; fd < 1000; fd++)
+			if (fd != out) CHECK(!fstat(fd, &now) && now.st_rdev == st[0].st_rdev, "descriptor %d has changed", fd);
+		for (int fd = 3; fd < 2000; fd++)
+			if (fd != out) close(fd);
+		CHECK(dup2(out, 1) == 1 && !close(out), "dup2");
+	}
+}
+
+/* How much a limit of address space, set before the program began, leaves to it. The test compares. */
+static void space(void)
+{
+	struct rlimit r;
+	size_t n = 0;
+	CHECK(!getrlimit(RLIMIT_AS, &r) && r.rlim_cur != RLIM_INFINITY, "no limit is set");
+	churn(50);
+	while (malloc(1 << 20)) n++;
+	CHECK(errno == ENOMEM, "errno %d", errno);
+	printf("%zu MiB\n", n);
+}
+
+static void locked(void)
+{
+	struct rlimit r = { 16 << 20, 16 << 20 };
+	setrlimit(RLIMIT_MEMLOCK, &r);
+	churn(50);
+	void *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(!mlock(p, 1 << 20), "mlock");
+	churn(50);
+	threads(2);
+}
+
+/* ---- seccomp ---- */
+
+struct filter { uint16_t code; uint8_t jt, jf; uint32_t k; };
+struct program { unsigned short n; struct filter *filter; };
+enum { LOAD_NR = 0x20, EQUAL = 0x15, RETURN = 0x06, SET_SECCOMP = 22, NO_NEW_PRIVS = 38, SET_FILTER = 1, TSYNC = 1 };
+#define KILL_PROCESS 0x80000000u
+#define ALLOW 0x7fff0000u
+
+static const int allowed[] = {
+	SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_futex, SYS_mmap, SYS_munmap, SYS_mremap, SYS_brk, SYS_madvise, SYS_mprotect,
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_clone, SYS_clone3, SYS_fork, SYS_set_robust_list, SYS_rseq,
+	SYS_gettid, SYS_getpid, SYS_close, SYS_sched_yield, SYS_tgkill, SYS_wait4, SYS_clock_gettime, SYS_set_tid_address, SYS_membarrier,
+};
+enum { ALLOWED = sizeof allowed / sizeof *allowed };
+
+static struct program program_of(struct filter *f)
+{
+	unsigned short n = 0;
+	f[n++] = (struct filter){ LOAD_NR, 0, 0, 0 };
+	for (unsigned i = 0; i < ALLOWED; i++) {
+		f[n++] = (struct filter){ EQUAL, 0, 1, (uint32_t)allowed[i] };
+		f[n++] = (struct filter){ RETURN, 0, 0, ALLOW };
+	}
+	f[n++] = (struct filter){ RETURN, 0, 0, KILL_PROCESS };
+	return (struct program){ n, f };
+}
+
+static void all_paths(void)
+{
+	churn(500);
+	threads(5);
+	for (int i = 0; i < 5; i++) child();
+	churn(500);
+	free(keep(malloc(8 << 20)));
+	threads(5);
+}
+
+/* Without stdio, which looks at its descriptor first. */
+static void passed(const char *mode)
+{
+	char text[64];
+	int n = snprintf(text, sizeof text, "ok %s\n", mode);
+	_exit(write(1, text, (size_t)n) != n);
+}
+
+static void filter_as(const char *mode)
+{
+	struct filter f[2 * ALLOWED + 2];
+	struct program p = program_of(f);
+	churn(50);
+	CHECK(!prctl(NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(SET_SECCOMP, 2, &p, 0, 0), "filter: %s", strerror(errno));
+	all_paths();
+	passed(mode);
+}
+
+static void filter(void) { filter_as("filter"); }
+
+/* With threads already running, for this one only. */
+static void filter_beside_threads(void)
+{
+	threads(3);
+	usleep(50000);
+	filter_as("filter-beside-threads");
+}
+
+/* For all threads at once, the agent's too: it is given time to trip over it. */
+static void filter_for_all(void)
+{
+	struct filter f[2 * ALLOWED + 2];
+	struct program p = program_of(f);
+	threads(3);
+	usleep(50000);
+	CHECK(!prctl(NO_NEW_PRIVS, 1, 0, 0, 0) && !syscall(SYS_seccomp, SET_FILTER, TSYNC, &p), "filter: %s", strerror(errno));
+	all_paths();
+	for (struct timespec t0 = { 0 }, t; clock_gettime(CLOCK_MONOTONIC, &t), t0.tv_sec || (t0 = t, 1), t.tv_sec - t0.tv_sec < 3;) churn(1);
+	passed("filter-for-all");
+}
+
+/* read, write, exit and nothing else: what the heap has already must be enough. */
+static void strict(void)
+{
+	free(keep(malloc(60000)));
+	churn(50);
+	CHECK(!prctl(SET_SECCOMP, 1, 0, 0, 0), "strict: %s", strerror(errno));
+	for (int i = 0; i < 100; i++) free(keep(malloc(200)));
+	if (write(1, "ok strict\n", 10) == 10) syscall(SYS_exit, 0);
+}
+
+static const struct mode modes[] = {
+	{ "no-files", no_files }, { "no-file-size", no_file_size }, { "no-locked", no_locked }, { "small-stack", small_stack },
+	{ "no-core", no_core }, { "numbers", numbers }, { "space", space }, { "locked", locked }, { "filter", filter },
+	{ "filter-beside-threads", filter_beside_threads }, { "filter-for-all", filter_for_all }, { "strict", strict },
+};
+TORTURE_MAIN(modes)
