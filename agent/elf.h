@@ -9,8 +9,8 @@
 
 _Static_assert(sizeof(void *) == 8, "the Elf64 types below");
 
-/* What dl_iterate_phdr tells, as far as every libc tells it. */
-struct elf_object { uintptr_t bias; const char *name; const Elf64_Phdr *phdr; uint16_t phnum; };
+/* What dl_iterate_phdr tells, as far as every libc tells it; the counts (of all objects ever loaded, unloaded) where `size` covers them. */
+struct elf_object { uintptr_t bias; const char *name; const Elf64_Phdr *phdr; uint16_t phnum; uint64_t adds, subs; };
 extern WEAK int dl_iterate_phdr(int (*)(const struct elf_object *, size_t, void *), void *);
 
 /* The list kept for debuggers, in load order. */

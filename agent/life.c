@@ -162,7 +162,7 @@ void life_tick(uint64_t now)
 
 void life_thread_started(void)
 {
-	if (settings.thread == SETTINGS_THREAD_AUTO && life_ready()) serve_start();
+	if (settings.thread != SETTINGS_THREAD_NEVER && life_ready()) serve_start();
 }
 
 void life_objects_changed(void)

@@ -231,9 +231,26 @@ static void locked(void (*work)(void))
 	RELEASE(lock, IDLE);
 }
 
+/* The loader counts what comes and goes, and tells it with each object. */
+static int peek(const struct elf_object *o, size_t size, void *arg)
+{
+	uint64_t *count = arg;
+	if (size < offsetof(struct elf_object, subs) + sizeof o->subs) return 1;
+	count[0] = o->adds + 1;         /* never 0 */
+	count[1] = o->subs;
+	return 1;
+}
+
 void modules_scan(void)
 {
-	if (dl_iterate_phdr) locked(scan_once);
+	static uint64_t seen[2];
+	uint64_t now[2] = { 0 };
+	if (!dl_iterate_phdr) return;
+	dl_iterate_phdr(peek, now);
+	if (now[0] && now[0] == LOAD(seen[0]) && now[1] == LOAD(seen[1])) return;
+	locked(scan_once);
+	STORE(seen[0], now[0]);
+	STORE(seen[1], now[1]);
 }
 
 const struct module *modules_find(uintptr_t pc)
