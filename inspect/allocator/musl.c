@@ -3,56 +3,12 @@
  * block. */
 #include "inspect/allocator/musl.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "inspect/allocator/image.h"
 #include "inspect/target/err.h"
 #include "inspect/target/mem.h"
-#include "inspect/target/xalloc.h"
-
-enum { TEXT_MAX = 2 << 20, VERSION_MAX = 20 };
-
-/* "1.2.3" or "1.2.3-git-5-g…" at s: its length, else 0. */
-static size_t version_at(const char *s, size_t n)
-{
-	size_t i = 2, dots = 0;
-
-	if (n < 6 || memcmp(s, "1.", 2)) return 0;
-	for (; i < n && i < VERSION_MAX && (isdigit((unsigned char)s[i]) || (s[i] == '.' && !dots++)); i++);
-	if (!dots || i < 5 || s[i - 1] == '.') return 0;
-	if (i < n && s[i] == '-') while (i < n && i < VERSION_MAX && (isalnum((unsigned char)s[i]) || s[i] == '-')) i++;
-	return i < n && !s[i] ? i : 0;
-}
-
-/* The one string in a shared libc's constants that is a version number; a static program has none of libc's own. */
-static void read_version(const struct target *t, const struct target_region *r, char *out, size_t size)
-{
-	char *buf = xmalloc(TEXT_MAX);
-	int found = 0;
-
-	for (size_t i = 0; i < t->maps.n && found < 2; i++) {
-		const struct map *m = &t->maps.map[i];
-		if (m->write || !m->read || m->exec || strcmp(m->path, r->path)) continue;
-		size_t n = m->end - m->start < TEXT_MAX ? (size_t)(m->end - m->start) : TEXT_MAX;
-		struct image image;
-		image_open(&image, t, m);
-		n = image_read(&image, m->start, buf, n);
-		image_close(&image);
-		for (size_t j = 1; j < n; j++) {
-			size_t len = !isprint((unsigned char)buf[j - 1]) && buf[j] == '1' ? version_at(buf + j, n - j) : 0;
-			if (!len || len >= size) continue;
-			/* a page of the file may be mapped twice, where its segments meet */
-			if (found && !strcmp(out, buf + j)) continue;
-			if (!found++) memcpy(out, buf + j, len + 1);
-		}
-	}
-	free(buf);
-	if (found != 1) *out = 0;
-}
 
 static size_t probe(const struct target *t, struct allocator_found *out, size_t max)
 {
@@ -65,7 +21,7 @@ static size_t probe(const struct target *t, struct allocator_found *out, size_t 
 	snprintf(out->evidence, sizeof out->evidence, "%s", how);
 	base = strrchr(where.path, '/');
 	snprintf(out->owner, sizeof out->owner, "%s", base ? base + 1 : where.path);
-	if (!where.main_program) read_version(t, &where, out->version, sizeof out->version);
+	musl_version(t, &where, out->version, sizeof out->version);
 	if (!*out->version) snprintf(out->version, sizeof out->version, "1.2.1 or later");
 	return 1;
 }
@@ -108,8 +64,8 @@ static void fill_status(struct heap_allocator *a, uint64_t bad, const struct mus
 	a->bad = bad;
 	a->status = bad ? HEAP_TORN : HEAP_COMPLETE;
 	if (bad)
-		snprintf(a->status_text, sizeof a->status_text, "%" PRIu64 " of %" PRIu64 " groups, classes or blocks did not fit together: the heap changed while it was read, or is corrupt",
-		         bad, n->groups + MUSL_CLASSES + n->live);
+		snprintf(a->status_text, sizeof a->status_text, "%" PRIu64 " of %" PRIu64 " groups, classes or blocks did not fit together: "
+		         "the heap changed while it was read, or is corrupt", bad, n->groups + MUSL_CLASSES + n->live);
 }
 
 static void locks(const struct target *t, const struct allocator_found *f, struct heap_allocator *a)
@@ -127,7 +83,8 @@ static int read_context(const struct target *t, const struct allocator_found *f,
 	return 0;
 }
 
-static int read_heap(const struct target *t, const struct allocator_found *f, unsigned flags, struct heap_allocator *a, struct allocator_sink *sink, struct err *e)
+static int read_heap(const struct target *t, const struct allocator_found *f, unsigned flags, struct heap_allocator *a,
+                     struct allocator_sink *sink, struct err *e)
 {
 	struct musl_context c;
 	struct musl_totals n;
@@ -159,7 +116,10 @@ static int read_heap(const struct target *t, const struct allocator_found *f, un
 	fill_status(a, bad, &n);
 
 	struct heap_arena *arena = heap_add_arena(a);
-	*arena = (struct heap_arena){ .name = "the heap", .addr = f->state, .threads = t->nthreads, .mapped = n.mapped, .live = n.live_bytes, .free = n.free_bytes };
+	*arena = (struct heap_arena){ .name = "the heap", .addr = f->state, .threads = t->nthreads };
+	arena->mapped = n.mapped;
+	arena->live = n.live_bytes;
+	arena->free = n.free_bytes;
 	locks(t, f, a);
 	return 0;
 }

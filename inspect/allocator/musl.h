@@ -97,6 +97,9 @@ int musl_container(uint64_t extent);
 /* The context of a process: its address and in *how a sentence of evidence; 0 when there is none. */
 uint64_t musl_find(const struct target *t, const char **how, struct target_region *where);
 
+/* --- musl_version.c: "1.2.3", or "" where it cannot be known, for the object that r is of */
+void musl_version(const struct target *t, const struct target_region *r, char *out, size_t size);
+
 /* --- musl_walk.c: one pass over the areas of a context */
 
 struct musl_walk {
@@ -170,7 +173,8 @@ struct musl_vote {
 };
 /* Looks at the loads in code[from, to); `code` reaches further, to see what is near. The code stands at addr in the target. Votes are an open
    table of a power of two of slots; when it is full further addresses are left out. */
-void musl_code_votes(const uint8_t *code, size_t size, size_t from, size_t to, uint64_t addr, uint64_t context, struct musl_vote *votes, size_t slots);
+void musl_code_votes(const uint8_t *code, size_t size, size_t from, size_t to, uint64_t addr, uint64_t context,
+                     struct musl_vote *votes, size_t slots);
 
 extern const struct allocator allocator_musl, allocator_musl_bump;
 

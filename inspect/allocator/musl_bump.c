@@ -45,7 +45,7 @@ static uint64_t scan(const struct target *t, const struct target_region *r, cons
 	uint64_t end = r->end - r->start > REGION_MAX ? r->start + REGION_MAX : r->end, w[3];
 
 	for (uint64_t at = r->start; at < end; at += CHUNK - sizeof w) {
-		size_t want = end - at < CHUNK ? (size_t)(end - at) : CHUNK, got = mem_read_some(t->mem, at, buf, want);
+		size_t want = end - at < CHUNK ? (size_t)(end - at) : CHUNK, got = target_peek(t, at, buf, want);
 		for (size_t i = 0; i + sizeof w <= got; i += 8) {
 			memcpy(w, buf + i, sizeof w);
 			if ((w[0] == heap->end || w[1] == heap->end) && come_to(w, heap)) return at + i;
@@ -68,7 +68,8 @@ static size_t probe(const struct target *t, struct allocator_found *out, size_t 
 	for (i = 0; i < n && !(state = r[i].main_program ? scan(t, &r[i], heap, buf) : 0); i++);
 	if (state) {
 		*out = (struct allocator_found){ .kind = &allocator_musl_bump, .state = state };
-		snprintf(out->evidence, sizeof out->evidence, "a static program with three words side by side: the end of the break twice, and a place below it; nothing else of an allocator");
+		snprintf(out->evidence, sizeof out->evidence, "a static program with three words side by side: the end of the break twice, and a place below it; "
+		         "nothing else of an allocator");
 		base = strrchr(r[i].path, '/');
 		snprintf(out->owner, sizeof out->owner, "%s", base ? base + 1 : r[i].path);
 	}
@@ -77,7 +78,8 @@ static size_t probe(const struct target *t, struct allocator_found *out, size_t 
 	return state != 0;
 }
 
-static int read_heap(const struct target *t, const struct allocator_found *f, unsigned flags, struct heap_allocator *a, struct allocator_sink *sink, struct err *e)
+static int read_heap(const struct target *t, const struct allocator_found *f, unsigned flags, struct heap_allocator *a,
+                     struct allocator_sink *sink, struct err *e)
 {
 	const struct map *heap = break_of(t);
 	uint64_t w[3], cur;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEA = 7 /* bytes of the instruction */, FOLLOW = 12 /* bytes after it in which the call comes */ };
+enum { RDI = 7, LEA = 7 /* bytes of the instruction */, FOLLOW = 12 /* bytes after it in which the call comes */, KEEP = 48 /* or the move to rdi */ };
 
 static int32_t i32(const uint8_t *p) { int32_t v; memcpy(&v, p, sizeof v); return v; }
 
@@ -26,16 +26,28 @@ static struct musl_vote *vote_of(struct musl_vote *votes, size_t slots, uint64_t
 	return NULL;
 }
 
-/* A call or jump right behind the load, at most a short move between them. */
+/* A call or a jump, within a libc's text: a stray byte leads anywhere. */
+static int is_call(const uint8_t *code, size_t size, size_t at)
+{
+	if (at + 5 > size || (code[at] != 0xe8 && code[at] != 0xe9)) return 0;
+	int64_t to = (int64_t)at + 5 + i32(code + at + 1);
+	return to > -(1 << 24) && to < 1 << 24;
+}
+
+/* Is the loaded address a call's first argument? Loaded into rdi, with at most a short move before the call; or into a register that is
+   kept, and moved to rdi right before a call soon after. */
 static int calls(const uint8_t *code, size_t size, size_t lea)
 {
-	if (code[lea] != 0x48 || code[lea + 2] != 0x3d) return 0;
-	for (size_t i = lea + LEA; i + 5 <= size && i < lea + LEA + FOLLOW; i++)
-		if (code[i] == 0xe8 || code[i] == 0xe9) {
-			int64_t to = (int64_t)i + 5 + i32(code + i + 1);
-			/* within a libc's text; a stray byte leads anywhere */
-			if (to > -(1 << 24) && to < 1 << 24) return 1;
-		}
+	unsigned reg = (code[lea + 2] >> 3 & 7) | (code[lea] & 4) << 1;
+	uint8_t move[3] = { (uint8_t)(0x48 | (reg & 8) >> 1), 0x89, (uint8_t)(0xc7 | (reg & 7) << 3) };
+
+	if (reg == RDI) {
+		for (size_t i = lea + LEA; i < lea + LEA + FOLLOW; i++)
+			if (is_call(code, size, i)) return 1;
+		return 0;
+	}
+	for (size_t i = lea + LEA; i + 3 < size && i < lea + LEA + KEEP; i++)
+		if (!memcmp(code + i, move, sizeof move) && is_call(code, size, i + sizeof move)) return 1;
 	return 0;
 }
 
@@ -46,7 +58,8 @@ static int is_use(const uint8_t *p, uint64_t addr, uint64_t context)
 	return addr + 4 + (uint64_t)(int64_t)i32(p) - context < sizeof(struct musl_context);
 }
 
-void musl_code_votes(const uint8_t *code, size_t size, size_t from, size_t to, uint64_t addr, uint64_t context, struct musl_vote *votes, size_t slots)
+void musl_code_votes(const uint8_t *code, size_t size, size_t from, size_t to, uint64_t addr, uint64_t context,
+                     struct musl_vote *votes, size_t slots)
 {
 	size_t seen = from;     /* loads before it have had their calls counted */
 

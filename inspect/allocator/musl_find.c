@@ -28,7 +28,7 @@ static uint64_t scan(const struct target *t, const struct target_region *r, uint
 	uint64_t end = r->end - r->start > REGION_MAX ? r->start + REGION_MAX : r->end;
 
 	for (uint64_t at = r->start; at < end; at += CHUNK - tail) {
-		size_t want = end - at < CHUNK ? (size_t)(end - at) : CHUNK, got = mem_read_some(t->mem, at, buf, want);
+		size_t want = end - at < CHUNK ? (size_t)(end - at) : CHUNK, got = target_peek(t, at, buf, want);
 		for (size_t i = 0; i + tail <= got; i += 8) {
 			struct musl_context c;
 			uint64_t first;

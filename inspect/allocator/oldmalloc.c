@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/allocator/musl.h"
 #include "inspect/target/err.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
@@ -22,7 +23,8 @@ static size_t probe(const struct target *t, struct allocator_found *out, size_t 
 
 	if (!state) return 0;
 	*out = (struct allocator_found){ .kind = &allocator_oldmalloc, .state = state };
-	snprintf(out->version, sizeof out->version, "1.2.0 or earlier");
+	musl_version(t, &where, out->version, sizeof out->version);
+	if (!*out->version) snprintf(out->version, sizeof out->version, "1.2.0 or earlier");
 	snprintf(out->evidence, sizeof out->evidence, "64 bins of which each is empty and points to itself, or begins with a chunk that points back");
 	base = strrchr(where.path, '/');
 	snprintf(out->owner, sizeof out->owner, "%s", base ? base + 1 : where.path);
@@ -79,13 +81,14 @@ static void read_full(const struct target *t, struct heap_allocator *a, struct a
 	a->bad = w->bad;
 	if (w->bad) {
 		a->status = HEAP_TORN;
-		snprintf(a->status_text, sizeof a->status_text, "%" PRIu64 " chunks of %" PRIu64 " did not fit their neighbours: the heap changed while it was read, or is corrupt",
-		         w->bad, w->live + w->free);
+		snprintf(a->status_text, sizeof a->status_text, "%" PRIu64 " chunks of %" PRIu64 " did not fit their neighbours: "
+		         "the heap changed while it was read, or is corrupt", w->bad, w->live + w->free);
 	}
 	free(w);
 }
 
-static int read_heap(const struct target *t, const struct allocator_found *f, unsigned flags, struct heap_allocator *a, struct allocator_sink *sink, struct err *e)
+static int read_heap(const struct target *t, const struct allocator_found *f, unsigned flags, struct heap_allocator *a,
+                     struct allocator_sink *sink, struct err *e)
 {
 	struct oldmalloc_state s;
 	uint64_t bytes = 0, heap = 0;
@@ -105,7 +108,10 @@ static int read_heap(const struct target *t, const struct allocator_found *f, un
 	heap_add_fact(a, "bins_used", __builtin_popcountll(s.binmap), "of 64 bins");
 
 	struct heap_arena *arena = heap_add_arena(a);
-	*arena = (struct heap_arena){ .name = "the heap", .addr = f->state, .threads = t->nthreads, .mapped = a->mapped, .live = a->live_bytes, .free = a->free_bytes };
+	*arena = (struct heap_arena){ .name = "the heap", .addr = f->state, .threads = t->nthreads };
+	arena->mapped = a->mapped;
+	arena->live = a->live_bytes;
+	arena->free = a->free_bytes;
 	locks(t, f, a);
 	return 0;
 }

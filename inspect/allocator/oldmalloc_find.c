@@ -115,7 +115,7 @@ static uint64_t scan(const struct target *t, const struct target_region *r, char
 	unsigned looks = 0, tries = 0;
 
 	for (uint64_t at = r->start; at < end; at += CHUNK - 16) {
-		size_t want = end - at < CHUNK ? (size_t)(end - at) : CHUNK, got = mem_read_some(t->mem, at, buf, want);
+		size_t want = end - at < CHUNK ? (size_t)(end - at) : CHUNK, got = target_peek(t, at, buf, want);
 		for (size_t i = 0; i + 16 <= got; i += 8) {
 			uint64_t word[2], found;
 			memcpy(word, buf + i, sizeof word);

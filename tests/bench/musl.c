@@ -1,6 +1,5 @@
 /* musl: what reading a heap of musl's costs: `musl PID` prints rows for tests/bench/musl.row: milliseconds of the best of several rounds, per 10^9
  * bytes that the heap has mapped. */
-/* LINK: inspect/allocator/image.c inspect/allocator/musl.c inspect/allocator/musl_bump.c inspect/allocator/musl_code_x86_64.c inspect/allocator/musl_count.c inspect/allocator/musl_find.c inspect/allocator/musl_lock.c inspect/allocator/musl_ranges.c inspect/allocator/musl_requested.c inspect/allocator/musl_walk.c inspect/model/heap.c inspect/symbol/root.c inspect/target/err.c inspect/target/maps.c inspect/target/mem.c inspect/target/mem_pid.c inspect/target/proc.c inspect/target/target.c inspect/target/target_peek.c inspect/target/pagemap.c inspect/target/xalloc.c */
 #include "inspect/allocator/musl.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* mallocng: hostile heaps for the reader: a good one with words of it overwritten (where, how wide, what), in its context, its metas, or anywhere.
  * Whatever the reader makes of it, it ends, its sums are sums, and it tells of no byte that the process does not have, but for groups that claim the same. */
-/* LINK: inspect/allocator/image.c inspect/allocator/musl.c inspect/allocator/musl_code_x86_64.c inspect/allocator/musl_count.c inspect/allocator/musl_find.c inspect/allocator/musl_lock.c inspect/allocator/musl_ranges.c inspect/allocator/musl_requested.c inspect/allocator/musl_walk.c inspect/model/heap.c inspect/symbol/root.c inspect/target/err.c inspect/target/maps.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/mem_pid.c inspect/target/proc.c inspect/target/target.c inspect/target/target_peek.c inspect/target/pagemap.c inspect/target/xalloc.c */
+/* LINK: inspect/allocator/image.c inspect/allocator/musl.c inspect/allocator/musl_code_x86_64.c inspect/allocator/musl_count.c inspect/allocator/musl_find.c inspect/allocator/musl_lock.c inspect/allocator/musl_ranges.c inspect/allocator/musl_requested.c inspect/allocator/musl_version.c inspect/allocator/musl_walk.c inspect/model/heap.c inspect/target/err.c inspect/target/maps.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/mem_pid.c inspect/target/pagemap.c inspect/target/proc.c inspect/target/target.c inspect/target/target_peek.c inspect/target/xalloc.c */
 #include "tests/mallocng.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

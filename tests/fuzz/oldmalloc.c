@@ -1,7 +1,7 @@
 /* oldmalloc: hostile heaps for the reader of musl's former allocator: a good one with words of it overwritten (where, how wide, what), in its bins,
  * in front of its chunks, or anywhere. Whatever the reader makes of it, it ends, its sums are sums, and it tells of no byte that the process does not
  * have. */
-/* LINK: inspect/allocator/oldmalloc.c inspect/allocator/oldmalloc_find.c inspect/allocator/oldmalloc_walk.c inspect/model/heap.c inspect/target/err.c inspect/target/maps.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/mem_pid.c inspect/target/proc.c inspect/target/target.c inspect/target/target_peek.c inspect/target/pagemap.c inspect/target/xalloc.c */
+/* LINK: inspect/allocator/image.c inspect/allocator/musl_version.c inspect/allocator/oldmalloc.c inspect/allocator/oldmalloc_find.c inspect/allocator/oldmalloc_walk.c inspect/model/heap.c inspect/target/err.c inspect/target/maps.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/mem_pid.c inspect/target/pagemap.c inspect/target/proc.c inspect/target/target.c inspect/target/target_peek.c inspect/target/xalloc.c */
 #include "tests/oldmalloc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

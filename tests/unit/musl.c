@@ -1,6 +1,5 @@
 /* musl: mallocng's reader against heaps whose truth is known: one made of bytes, damaged in many ways; and a subject's, on a dynamic, a
  * static and a stripped libc, at rest and while eight threads allocate. */
-/* LINK: inspect/allocator/image.c inspect/allocator/musl.c inspect/allocator/musl_bump.c inspect/allocator/musl_code_x86_64.c inspect/allocator/musl_count.c inspect/allocator/musl_find.c inspect/allocator/musl_lock.c inspect/allocator/musl_ranges.c inspect/allocator/musl_requested.c inspect/allocator/musl_walk.c inspect/model/heap.c inspect/symbol/root.c inspect/target/err.c inspect/target/maps.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/mem_pid.c inspect/target/proc.c inspect/target/target.c inspect/target/target_peek.c inspect/target/pagemap.c inspect/target/xalloc.c */
 #include "inspect/allocator/musl.h"
 
 #include <limits.h>

@@ -1,5 +1,4 @@
 /* oldmalloc: the reader of musl's former allocator against a heap made of bytes (tests/oldmalloc.h says how), whole and damaged. */
-/* LINK: inspect/allocator/oldmalloc.c inspect/allocator/oldmalloc_find.c inspect/allocator/oldmalloc_walk.c inspect/model/heap.c inspect/target/err.c inspect/target/maps.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/mem_pid.c inspect/target/proc.c inspect/target/target.c inspect/target/target_peek.c inspect/target/pagemap.c inspect/target/xalloc.c */
 #include "inspect/allocator/oldmalloc.h"
 
 #include "tests/oldmalloc.h"
