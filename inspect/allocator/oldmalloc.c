@@ -24,7 +24,7 @@ static size_t probe(const struct target *t, struct allocator_found *out, size_t 
 	if (!state) return 0;
 	*out = (struct allocator_found){ .kind = &allocator_oldmalloc, .state = state };
 	musl_version(t, &where, out->version, sizeof out->version);
-	if (!*out->version) snprintf(out->version, sizeof out->version, "1.2.0 or earlier");
+	if (!*out->version) snprintf(out->version, sizeof out->version, "to 1.2.0, or later by choice");
 	snprintf(out->evidence, sizeof out->evidence, "64 bins of which each is empty and points to itself, or begins with a chunk that points back");
 	base = strrchr(where.path, '/');
 	snprintf(out->owner, sizeof out->owner, "%s", base ? base + 1 : where.path);
