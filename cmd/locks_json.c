@@ -110,6 +110,7 @@ static json_t *row_of(const struct locks_reading *r, const struct lock_row *row)
 	figure(o, "eagain", &row->eagain);
 	json_object_set_new(o, "threads", waiters(row));
 	json_object_set_new(o, "stacks_source", row->stack_source ? json_string(row->stack_source) : json_null());
+	json_object_set_new(o, "stacks_sampled", json_integer(row->stack_samples));
 	json_object_set_new(o, "stacks", stacks(r, row));
 	return o;
 }

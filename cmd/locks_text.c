@@ -14,18 +14,20 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { LINE = 512, FRAME = 160 };
+enum { LINE = 512, FRAME = 160, INLINED_MAX = 32 };
 
 /* ---- stacks ---- */
 
 char *locks_frame(struct symbolizer *s, const struct lock_stack *k, unsigned i, char *buf, size_t n)
 {
-	struct symbol_frame f;
+	struct symbol_frame f[INLINED_MAX];
 	uint64_t addr = k->pc[i] - (i > 0);
 	const struct symbol_module *m;
 
-	if (symbol_lookup(s, addr, &f, 1) && *f.function) {
-		snprintf(buf, n, "%s", f.function);
+	size_t found = symbol_lookup(s, addr, f, INLINED_MAX);
+
+	if (found && *f[found - 1].function) {
+		snprintf(buf, n, "%s", f[found - 1].function);
 		return plain_text(buf);
 	}
 	m = symbol_module_of(s, addr);
@@ -54,19 +56,33 @@ static int is_inner(struct symbolizer *s, const struct lock_stack *k, unsigned i
 	return 0;
 }
 
+/* __libc_malloc is what the program calls malloc. */
+static const char *public_name(const char *s)
+{
+	while (*s == '_' && s[1] != 'Z') s++;
+	return begins(s, "libc_") ? s + 5 : s;
+}
+
 char *locks_stack(struct symbolizer *s, const struct lock_stack *k, char *buf, size_t n)
 {
 	char frame[FRAME];
 	unsigned first = 0, i;
 	size_t len = 0;
+	int inner = 0;
 
 	while (first < k->depth && is_inner(s, k, first, locks_frame(s, k, first, frame, sizeof frame))) first++;
 	/* all of it inner: libc waits for itself. Else the last inner frame is what was called: malloc, free. */
 	if (first == k->depth) first = 0;
-	else if (first && !strstr(locks_frame(s, k, first - 1, frame, sizeof frame), "+0x")) first--;
+	else if (first && !strstr(locks_frame(s, k, first - 1, frame, sizeof frame), "+0x")) {
+		first--;
+		inner = 1;
+	}
 	*buf = 0;
-	for (i = first; i < k->depth && len + 1 < n; i++)
-		len += (size_t)snprintf(buf + len, n - len, "%s%s", i > first ? " < " : "", locks_frame(s, k, i, frame, sizeof frame));
+	for (i = first; i < k->depth && len + 1 < n; i++) {
+		const char *name = locks_frame(s, k, i, frame, sizeof frame);
+		if (i == first && inner) name = public_name(name);
+		len += (size_t)snprintf(buf + len, n - len, "%s%s", i > first ? " < " : "", name);
+	}
 	return buf;
 }
 
@@ -161,7 +177,9 @@ static void stacks(const struct locks_reading *r, const struct lock_row *row, un
 	struct group *g = xcalloc(row->nstacks, sizeof *g);
 	size_t n = group(r, row, g);
 
-	line(columns, "from", "", row->stack_source);
+	char words[64];
+	snprintf(words, sizeof words, "%u stacks sampled", row->stack_samples);
+	line(columns, "from", words, row->stack_source);
 	for (size_t i = 0; i < n && (!limit || i < limit); i++) {
 		char buf[LINE + 32];
 		snprintf(buf, sizeof buf, "  %5.1f%%  %s", 100 * g[i].cost, g[i].words);
@@ -198,29 +216,58 @@ static void allocator_lock(const struct locks_reading *r, const struct lock_row 
 	stacks(r, row, columns, limit);
 }
 
-static int quiet(const struct lock_row *row)
+static int waited_for(const struct lock_row *row)
 {
-	return row->utilisation.value <= 0 && row->lost_s_per_s.value <= 0 && row->waits_per_s.value <= 0 && !row->nstacks;
+	return row->lost_s_per_s.value > 0 || row->waits_per_s.value > 0 || row->contended.value > 0 || row->nstacks;
 }
 
-/* Locks that nothing happened to are counted, the quiet rest of many likewise. */
+/* Words, wrapped. */
+static void wrap(const char *words, unsigned columns, unsigned indent)
+{
+	while (*words) {
+		size_t len = strlen(words), cut = len;
+		if (len + indent > columns) for (cut = columns - indent; cut > 20 && words[cut] != ' '; cut--);
+		printf("%*s%.*s\n", (int)indent, "", (int)cut, words);
+		for (words += cut; *words == ' '; words++);
+	}
+}
+
+static void quiet_locks(const struct lock_report *l, unsigned columns, unsigned limit)
+{
+	char words[LINE * 2] = "", p[64];
+	size_t held = 0, never = 0, len = 0;
+
+	for (size_t i = 0; i < l->nrows && *l->row[i].allocator; i++) {
+		const struct lock_row *row = &l->row[i];
+		if (waited_for(row)) continue;
+		if (row->utilisation.value <= 0) never++;
+		else if (held++ < limit || !limit) {
+			if (len < LINE) len += (size_t)snprintf(words + len, sizeof words - len, "%s%s %s", len ? ", " : "", row->name, percent(&row->utilisation, p));
+		}
+	}
+	if (held) {
+		printf("\n%zu allocator lock%s held at times, and nobody waited:\n", held, held == 1 ? " was" : "s were");
+		wrap(words, columns, 2);
+	}
+	if (never) printf("\n%zu allocator lock%s never seen held or waited for\n", never, never == 1 ? " was" : "s were");
+}
+
 static void allocator_locks(const struct locks_reading *r, unsigned columns, unsigned limit)
 {
 	const struct lock_report *l = r->report;
-	size_t shown = 0, left = 0, idle = 0, n = 0;
+	size_t shown = 0, left = 0, n = 0;
 
-	for (size_t i = 0; i < l->nrows && *l->row[i].allocator; i++) {
-		n++;
-		if (quiet(&l->row[i])) idle++;
-		else if (limit && shown == limit) left++;
+	for (; n < l->nrows && *l->row[n].allocator; n++) {
+		if (!waited_for(&l->row[n])) continue;
+		if (limit && shown == limit) left++;
 		else {
-			allocator_lock(r, &l->row[i], columns, limit);
+			allocator_lock(r, &l->row[n], columns, limit);
 			shown++;
 		}
 	}
 	if (!n) puts("\nno lock of an allocator was found");
-	if (left) printf("\n%zu more allocator locks were held or waited for less\n", left);
-	if (idle) printf("\n%zu allocator lock%s never seen held or waited for%s%s\n", idle, idle == 1 ? " was" : "s were", idle == 1 ? ": " : "", idle == 1 && n == 1 ? l->row[0].name : "");
+	if (left) printf("\n%zu more allocator locks were waited for less\n", left);
+	quiet_locks(l, columns, limit);
 }
 
 /* ---- the other futexes ---- */
@@ -253,23 +300,29 @@ static void others(const struct locks_reading *r, unsigned columns, unsigned lim
 
 /* ---- the whole ---- */
 
+/* What is missing is said whole, however long; the first line has begun already. */
+static void sentence(const char *s, unsigned columns)
+{
+	size_t len = strlen(s), cut = len, room = columns - 20;
+
+	if (len > room) for (cut = room; cut > 20 && s[cut] != ' '; cut--);
+	printf("%.*s\n", (int)cut, s);
+	while (s[cut] == ' ') cut++;
+	wrap(s + cut, columns, 20);
+}
+
 static void sources(const struct lock_report *l, unsigned columns)
 {
 	puts("\nsources");
 	for (size_t i = 0; i < l->nnotices; i++) {
 		const struct lock_notice *n = &l->notice[i];
 		char buf[LINE];
-		snprintf(buf, sizeof buf, "  %-17s %s%s", n->source, n->state == LOCK_REFUSED ? "not used: " : "", n->text);
+		snprintf(buf, sizeof buf, "%s%s", n->state == LOCK_REFUSED ? "not used: " : "", n->text);
 		plain_text(buf);
-		/* what is missing is said whole */
-		for (char *p = buf; *p;) {
-			size_t len = strlen(p), room = p == buf ? columns : columns - 20, cut = len;
-			if (len > room) for (cut = room; cut > room / 2 && p[cut] != ' '; cut--);
-			printf("%*s%.*s\n", p == buf ? 0 : 20, "", (int)cut, p);
-			for (p += cut; *p == ' '; p++);
-		}
+		printf("  %-17s ", n->source);
+		sentence(buf, columns);
 	}
-	if (l->pauses) printf("  %u thread%s stopped for a stack: median %.0f µs, longest %.0f µs\n", l->pauses, l->pauses == 1 ? " was" : "s were", l->pause_median_us, l->pause_max_us);
+	if (l->pauses) printf("  %u stop%s of a thread for its stack: median %.0f µs, longest %.0f µs\n", l->pauses, l->pauses == 1 ? "" : "s", l->pause_median_us, l->pause_max_us);
 }
 
 static void summary(const struct lock_report *l)

@@ -111,7 +111,7 @@ static double gap(const struct trace *x, double length, double cpu)
 
 static unsigned stack_period(const struct trace *x, double every)
 {
-	double wanted = every * STACKS_PER_S, p = x->calls / 2 / (wanted < STACKS_PER_WINDOW ? wanted : STACKS_PER_WINDOW);
+	double wanted = every * STACKS_PER_S, p = x->tracer.waits / (wanted < STACKS_PER_WINDOW ? wanted : STACKS_PER_WINDOW);
 
 	return p < 1 ? 1 : p > 1e6 ? 1000000 : (unsigned)p;
 }

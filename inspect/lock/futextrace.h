@@ -25,7 +25,7 @@ struct tracer {
 	unsigned addr, op, val, ret;    /* where the fields are */
 	struct traced *thread; size_t n;
 	size_t descriptors;
-	double calls;                   /* out: of the last window, scaled */
+	double calls, waits;            /* out: records of the last window, and those of calls that wait; scaled */
 	uint64_t lost, left_out;        /* out */
 	double opened, begun;
 	double period;

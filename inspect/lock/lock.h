@@ -46,8 +46,9 @@ struct lock_row {
 	struct lock_figure lost_s_per_s;        /* thread-seconds of waiting per second */
 	struct lock_figure eagain;              /* share of waiting calls that returned at once */
 	struct lock_stack *stack; size_t nstacks;       /* most expensive first */
-	const char *stack_source;
+	const char *stack_source; unsigned stack_samples;
 	struct lock_waiter *waiter; size_t nwaiters;    /* likewise */
+	unsigned waiter_samples;
 };
 
 enum lock_state { LOCK_USED, LOCK_LIMITED /* used, and something was lost or left out */, LOCK_REFUSED };

@@ -13,6 +13,14 @@ static void take(struct lock_figure *into, const struct lock_figure *from)
 	if (!into->source && from->source) *into = *from;
 }
 
+/* The better source's stacks, unless it has so few that chance decides. */
+static int is_better(unsigned had, unsigned got)
+{
+	enum { ENOUGH = 50 };
+
+	return got > had && had < ENOUGH;
+}
+
 static void merge_row(struct lock_row *into, struct lock_row *from)
 {
 	if (from->use == LOCK_USE_LOCK) into->use = LOCK_USE_LOCK;
@@ -22,18 +30,24 @@ static void merge_row(struct lock_row *into, struct lock_row *from)
 	take(&into->waits_per_s, &from->waits_per_s);
 	take(&into->lost_s_per_s, &from->lost_s_per_s);
 	take(&into->eagain, &from->eagain);
-	if (!into->nstacks && from->nstacks) {
+	if (is_better(into->stack_samples, from->stack_samples)) {
+		struct lock_stack *stack = into->stack;
+		size_t n = into->nstacks;
 		into->stack = from->stack;
 		into->nstacks = from->nstacks;
 		into->stack_source = from->stack_source;
-		from->stack = NULL;
-		from->nstacks = 0;
+		into->stack_samples = from->stack_samples;
+		from->stack = stack;
+		from->nstacks = n;
 	}
-	if (!into->nwaiters && from->nwaiters) {
+	if (is_better(into->waiter_samples, from->waiter_samples)) {
+		struct lock_waiter *waiter = into->waiter;
+		size_t n = into->nwaiters;
 		into->waiter = from->waiter;
 		into->nwaiters = from->nwaiters;
-		from->waiter = NULL;
-		from->nwaiters = 0;
+		into->waiter_samples = from->waiter_samples;
+		from->waiter = waiter;
+		from->nwaiters = n;
 	}
 }
 
@@ -99,9 +113,9 @@ static int order(const void *x, const void *y)
 /* A lock that nobody was seen waiting for, by sources that would have: nothing lost. A word that tells of no waiter says the same. */
 static void complete(struct lock_row *row, const char *watching)
 {
-	if (row->lost_s_per_s.source || !*row->allocator) return;
+	if (row->lost_s_per_s.source || !*row->allocator || row->nwaiters) return;
 	if (row->contended.source && row->contended.value == 0) row->lost_s_per_s = (struct lock_figure){ 0, row->contended.error, row->contended.source };
-	else if (watching) row->lost_s_per_s = (struct lock_figure){ 0, LOCK_UNKNOWN, watching };
+	else if (watching && row->kind != HEAP_LOCK_MUSL) row->lost_s_per_s = (struct lock_figure){ 0, LOCK_UNKNOWN, watching };
 }
 
 void merge_done(const struct lock_watch *w, struct lock_report *r)

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "inspect/lock/stop.h"
+#include "inspect/lock/stopper.h"
 #include "inspect/lock/unwind.h"
 #include "inspect/target/err.h"
 #include "inspect/target/target.h"
@@ -38,6 +38,7 @@ struct scan {
 	double allowed;                 /* stops */
 	uint64_t reads, refused;
 	uint64_t seed;
+	struct stopper *stopper;        /* NULL: --no-stop */
 	int denied;                     /* errno of the first refusal */
 };
 
@@ -128,26 +129,24 @@ static struct seen *seen_of(struct scan *s, uint64_t addr)
 /* A lock's waiters always, others now and then: an idle thread is stopped once or twice, not forty times a second. */
 static int worth_a_stop(struct scan *s, const struct lock_row *row)
 {
-	if (s->w->o->no_stop || s->allowed < 1) return 0;
+	if (!s->stopper || s->allowed < 1) return 0;
 	return row->use == LOCK_USE_LOCK || row->nstacks < 2;
 }
 
-static void stack(struct scan *s, struct lock_row *row, const struct thread *th, const struct where *at)
+/* The stack of a thread that was stopped, unless it had gone on by then. */
+static void take_answer(struct scan *s)
 {
-	struct stopped *x = xmalloc(sizeof *x);
-	uint64_t pc[LOCK_DEPTH_MAX];
+	const struct stopped *x;
+	uint64_t addr, pc[LOCK_DEPTH_MAX];
+	struct lock_row *row;
 	unsigned scanned;
 
-	s->allowed--;
-	if (!stop_copy(s->w->t, th->tid, s->w->stop, x)) {
-		if (s->npauses < PAUSES_MAX) s->pause[s->npauses++] = x->pause_us;
-		if (x->call == SYS_futex && x->sample.reg[UNWIND_ARG0] == at->addr) {
-			unsigned n = unwind_stack(s->w->unwinder, &x->sample, pc, LOCK_DEPTH_MAX, &scanned);
-			tally_stack(row, pc, n, scanned, 1, LOCK_UNKNOWN);
-			row->stack_source = name;
-		}
-	}
-	free(x);
+	if (!s->stopper || !stopper_answer(s->stopper, &x, &addr) || !x) return;
+	if (s->npauses < PAUSES_MAX) s->pause[s->npauses++] = x->pause_us;
+	if (x->call != SYS_futex || x->sample.reg[UNWIND_ARG0] != addr || !(row = tally_row(s->w, s->r, addr))) return;
+	unsigned n = unwind_stack(s->w->unwinder, &x->sample, pc, LOCK_DEPTH_MAX, &scanned);
+	tally_stack(row, pc, n, scanned, 1, LOCK_UNKNOWN);
+	row->stack_source = name;
 }
 
 /* One round over all threads, beginning anywhere. */
@@ -166,7 +165,7 @@ static void round_of(struct scan *s, double moment)
 		seen->now++;
 		proc_thread_name(s->w->t->pid, th->tid, thread_name);
 		tally_waiter(row, th->tid, thread_name, 1, LOCK_UNKNOWN);
-		if (worth_a_stop(s, row)) stack(s, row, th, &at);
+		if (worth_a_stop(s, row) && !stopper_ask(s->stopper, th->tid, at.addr)) s->allowed--;
 	}
 	for (size_t i = 0; i < s->nseen; i++) {
 		tally_sample(&s->seen[i].waiting, moment, s->seen[i].now);
@@ -213,6 +212,7 @@ static int run(struct scan *s, struct err *e)
 		}
 		s->allowed = s->allowed + (now - last) * STOPS_PER_S < STOPS_PER_S / 4 ? s->allowed + (now - last) * STOPS_PER_S : STOPS_PER_S / 4;
 		last = now;
+		take_answer(s);
 		round_of(s, moment);
 		if (s->refused && s->refused == s->reads) break;
 		rounds[batch < TALLY_BATCHES ? batch : TALLY_BATCHES - 1]++;
@@ -241,7 +241,9 @@ static int measure(const struct lock_watch *w, struct lock_report *r, struct err
 	s.seen = xcalloc(ROWS, sizeof *s.seen);
 	s.pause = xcalloc(PAUSES_MAX, sizeof *s.pause);
 	tally_hasten();
+	if (!w->o->no_stop) s.stopper = stopper_open(w->t, w->stop);
 	bad = run(&s, e);
+	stopper_close(s.stopper);
 	forget(&s);
 	free(s.thread);
 	free(s.seen);

@@ -154,12 +154,30 @@ static int begins(const struct starts *c, uint64_t start, uint64_t pc)
 	return lo == c->n || c->addr[lo] > pc;
 }
 
+/* A function whose last deed is a jump to the one that pc lies in. Its end: where the next begins that is known of. */
+static uint64_t tail_jump(const struct scan *s, const struct starts *c, uint64_t start, uint64_t pc)
+{
+	enum { BODY = 512 };
+	uint8_t b[BODY];
+	size_t n, i;
+
+	if (start < c->begin || start >= c->end) return 0;
+	n = mem_read_some(s->t->mem, start, b, sizeof b);
+	for (i = 0; i < c->n && c->addr[i] <= start; i++);
+	if (i < c->n && c->addr[i] - start < n) n = (size_t)(c->addr[i] - start);
+	for (i = 0; i + 5 <= n; i++) {
+		uint64_t end = start + i + 5, to = end + (uint64_t)(int64_t)displacement(b + i + 1);
+		if (b[i] == 0xe9 && to % ALIGNED == 0 && begins(c, to, pc)) return end;
+	}
+	return 0;
+}
+
 static int leads(struct scan *s, const struct starts *c, uint64_t target, uint64_t pc, uint64_t *jump)
 {
 	*jump = 0;
 	for (unsigned i = 0; i <= JUMPS_MAX && target; i++) {
 		uint64_t end = 0;
-		if (begins(c, target, pc)) return 1;
+		if (begins(c, target, pc) || (*jump = tail_jump(s, c, target, pc))) return 1;
 		target = jump_at(s, target, &end);
 		/* a PLT entry is nobody's frame */
 		*jump = target && end > c->begin && end <= c->end ? end : 0;

@@ -11,7 +11,7 @@ struct target;
 struct stopped {
 	struct unwind_sample sample;    /* its stack is in `stack` */
 	uint64_t call;                  /* the system call it is in, UINT64_MAX if none */
-	double pause_us;                /* from asking it to stop until it was let go */
+	double pause_us;                /* it cannot have been stopped for longer */
 	uint8_t stack[UNWIND_STACK];
 };
 

@@ -14,19 +14,19 @@
 static const double patience_s = 0.5;
 
 /* A thread that the kernel keeps from stopping (a page that comes from a slow disk) is waited for: it would stop later, and stay so, were it
-   left. At the end of the period only this thread's own end can let it go. */
-static int await_stop(pid_t tid, const int *stop, int *status)
+   left. At the end of the period only this thread's own end can let it go. *since: a moment at which it was not stopped yet. */
+static int await_stop(pid_t tid, const int *stop, int *status, double *since)
 {
 	double until = 0, now;
 
-	for (;;) {
+	for (;; tally_sleep(5e-6)) {
+		now = tally_now();
 		pid_t got = waitpid(tid, status, __WALL | WNOHANG);
 		if (got == tid) return WIFSTOPPED(*status) ? 0 : -1;
 		if (got < 0 && errno != EINTR) return -1;
-		now = tally_now();
+		*since = now;
 		if (!until && __atomic_load_n(stop, __ATOMIC_RELAXED)) until = now + patience_s;
 		if (until && now > until) return -1;
-		tally_sleep(5e-6);
 	}
 }
 
@@ -44,7 +44,7 @@ int stop_copy(const struct target *t, pid_t tid, const int *stop, struct stopped
 
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) return -1;
 	double begin = tally_now();
-	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || await_stop(tid, stop, &status)) return -1;
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || await_stop(tid, stop, &status, &begin)) return -1;
 	if (!ptrace(PTRACE_GETREGS, tid, NULL, &regs)) {
 		copy_registers(&out->sample, &regs);
 		out->call = regs.orig_rax;

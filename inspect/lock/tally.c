@@ -63,6 +63,7 @@ void tally_stack(struct lock_row *row, const uint64_t *pc, unsigned depth, unsig
 		s->pc = xmalloc(depth * sizeof *pc);
 		memcpy(s->pc, pc, depth * sizeof *pc);
 	}
+	row->stack_samples++;
 	s->waits += waits;
 	if (lost_s >= 0 && s->lost_s >= 0) s->lost_s += lost_s;
 }
@@ -80,6 +81,7 @@ void tally_waiter(struct lock_row *row, pid_t tid, const char *name, double wait
 		*x = (struct lock_waiter){ .tid = tid, .lost_s = lost_s < 0 ? LOCK_UNKNOWN : 0 };
 		snprintf(x->name, sizeof x->name, "%s", name);
 	}
+	row->waiter_samples++;
 	x->waits += waits;
 	if (lost_s >= 0 && x->lost_s >= 0) x->lost_s += lost_s;
 }
@@ -170,6 +172,8 @@ struct lock_figure tally_figure(const struct tally_mean *m, const char *source)
 		square += share * off * off;
 		weights += share * share;
 	}
+	/* never seen in so many samples: not never */
+	if (!(square > 0) && !(mean > 0)) return (struct lock_figure){ 0, 1 / n, source };
 	effective = 1 / weights;
 	return (struct lock_figure){ mean, batches > 1 && effective > 1 ? sqrt(square / (effective - 1)) : LOCK_UNKNOWN, source };
 }

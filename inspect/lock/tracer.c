@@ -39,7 +39,7 @@ struct traced {
 };
 
 /* While one ring is read. */
-struct reading { struct tracer *x; struct traced *t; struct wait *wait; size_t n; double calls; };
+struct reading { struct tracer *x; struct traced *t; struct wait *wait; size_t n; double calls, waits; };
 
 static uint64_t now_ns(void) { return (uint64_t)(tally_now() * 1e9); }
 
@@ -260,8 +260,10 @@ static struct wait *push(struct reading *r)
 static void end_wait(struct reading *r, uint64_t at, int ended, int eagain, int goes_on)
 {
 	struct traced *t = r->t;
-	struct wait *v = t->from && at >= t->from ? push(r) : NULL;
+	struct wait *v;
 
+	if (!t->from) return;
+	v = at >= t->from ? push(r) : NULL;
 	if (v) *v = (struct wait){ t->addr, t->op, t->val, (double)(at - t->from) * 1e-9, ended, eagain, goes_on, t->copied };
 	if (goes_on) {
 		t->from = at;
@@ -320,6 +322,7 @@ static void on_sample(void *arg, const struct perf_sample *s)
 		struct copied *kept = t->copied;
 		t->copied = NULL;
 		begin_wait(r, s);
+		r->waits++;
 		t->copied = kept;
 	} else {
 		take_copy(t, s);
@@ -373,7 +376,7 @@ double tracer_take(struct tracer *x, int off, void (*waited)(void *arg, const st
 	uint64_t end, first = UINT64_MAX;
 	double length;
 
-	x->calls = 0;
+	x->calls = x->waits = 0;
 	x->lost = 0;
 	for (size_t i = 0; i < x->n; i++) {
 		for (unsigned k = 0; off && k < EVENTS; k++) ioctl(x->thread[i].fd[k], PERF_EVENT_IOC_DISABLE, 0);
@@ -392,6 +395,7 @@ double tracer_take(struct tracer *x, int off, void (*waited)(void *arg, const st
 		double scale = scale_of(r.t, end, length);
 		emit(&r, scale, waited, arg);
 		x->calls += r.calls * scale;
+		x->waits += r.waits * scale;
 		free(r.wait);
 		r.t->begin = r.t->last = end;
 		r.t->broken = 0;
