@@ -101,6 +101,7 @@ static json_t *allocator(const struct heap_allocator *a)
 	text(o, "status", status[a->status]);
 	text(o, "status_text", a->status_text);
 	number(o, "bad", a->bad);
+	json_object_set_new(o, "read_seconds", json_real(a->read_s));
 	number(o, "mapped_bytes", a->mapped);
 	number(o, "live_objects", a->live_objects);
 	number(o, "live_bytes", a->live_bytes);

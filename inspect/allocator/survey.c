@@ -78,7 +78,9 @@ static int attempt(struct target *t, unsigned flags, struct heap *h, struct err 
 		memcpy(a->evidence, found[i].evidence, sizeof a->evidence);
 		memcpy(a->owner, found[i].owner, sizeof a->owner);
 		a->state = found[i].state;
+		double begin = now();
 		status = found[i].kind->read(t, &found[i], flags, a, &account[i].sink, e);
+		a->read_s = now() - begin;
 	}
 	if (!status) {
 		decide_in_use(h, account);

@@ -50,6 +50,7 @@ struct heap_allocator {
 	enum heap_status status;
 	char status_text[160];
 	uint64_t bad;
+	double read_s;          /* how long its reader took */
 	uint64_t mapped;        /* address space it manages */
 	uint64_t live_objects, live_bytes;      /* usable bytes handed out to the program; without caches where these can be told apart */
 	uint64_t requested_bytes;
