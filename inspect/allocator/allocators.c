@@ -2,14 +2,16 @@
  * and a row here. The order decides nothing. */
 #include "inspect/allocator/allocator.h"
 
-extern const struct allocator allocator_glibc, allocator_jemalloc, allocator_musl, allocator_musl_bump, allocator_oldmalloc;
+extern const struct allocator allocator_glibc, allocator_jemalloc, allocator_mimalloc, allocator_musl, allocator_musl_bump, allocator_oldmalloc, allocator_tcmalloc;
 
 const struct allocator *const allocators[] = {
 	&allocator_glibc,
 	&allocator_jemalloc,
+	&allocator_mimalloc,
 	&allocator_musl,
 	&allocator_musl_bump,
 	&allocator_oldmalloc,
+	&allocator_tcmalloc,
 	NULL,
 };
 

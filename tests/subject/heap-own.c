@@ -1,6 +1,6 @@
 /* heap-own.c: a heap that knows itself, and asks its allocator what that knows. `heap-own OBJECTS THREADS [churn]` starts THREADS threads
- * and says "ready"; at the first line on its input the threads allocate OBJECTS objects of mixed sizes together, and free every third; the main
- * thread makes some large ones. It then prints, as JSON, what is live: objects by usable size, and sums; and at "own" what the
+ * and says "ready"; at the first line on its input the threads allocate OBJECTS objects of mixed sizes together, and free every third, half
+ * of these those of the next thread; another thread leaves GONE objects and ends; the main thread makes some large ones. It then prints, as JSON, what is live: objects by usable size, and sums; and at "own" what the
  * allocator's own interface says, of whichever is linked or preloaded: jemalloc's mallctl, tcmalloc's MallocExtension. With
  * "churn" the threads go on replacing objects by others of the same size. A line later on makes it ask again. It ends with its input. */
 /* SUBJECT: no-musl */
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SIZES = 512, LARGE = 6, THREADS_MAX = 64 };
+enum { SIZES = 512, LARGE = 6, THREADS_MAX = 64, GONE = 500 };
 
 /* whichever there is */
 extern int mallctl(const char *, void *, size_t *, void *, size_t) __attribute__((weak));
@@ -24,7 +24,7 @@ static struct { size_t size; unsigned long n; } counts[SIZES];
 static unsigned ncounts;
 static unsigned long live_objects, live_bytes, requested, objects;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_barrier_t barrier;
+static pthread_barrier_t barrier, leaving;
 static int threads, churn;
 
 static void say(const char *fmt, ...)
@@ -68,20 +68,40 @@ static void count(void *p, size_t size)
 	counts[i].n++;
 }
 
+static void *leave(void *unused)
+{
+	static char *p[GONE];
+	unsigned seed = 9;
+
+	pthread_barrier_wait(&leaving);
+	for (unsigned i = 0; i < GONE; i++) {
+		size_t size = size_of(&seed);
+		p[i] = memset(malloc(size), 1, size);
+		count(p[i], size);
+	}
+	return unused;
+}
+
 static void *work(void *arg)
 {
-	unsigned seed = (unsigned)(size_t)arg * 77 + 5;
+	static char **of[THREADS_MAX];
+	size_t me = (size_t)arg;
+	unsigned seed = (unsigned)me * 77 + 5;
 	unsigned long n = objects / (unsigned)threads;
 
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
-	char **p = malloc(n * sizeof *p);
+	char **p = of[me] = malloc(n * sizeof *p), **other;
 	size_t *size = malloc(n * sizeof *size);
 	for (unsigned long i = 0; i < n; i++) {
 		size[i] = size_of(&seed);
 		p[i] = memset(malloc(size[i]), 1, size[i]);
 	}
-	for (unsigned long i = 0; i < n; i += 3) free(p[i]), p[i] = NULL;
+	for (unsigned long i = 0; i < n; i += 6) free(p[i]), p[i] = NULL;
+	pthread_barrier_wait(&barrier);
+	other = of[(me + 1) % (unsigned)threads];
+	for (unsigned long i = 3; i < n; i += 6) free(other[i]), other[i] = NULL;
+	pthread_barrier_wait(&barrier);
 	pthread_mutex_lock(&lock);
 	count(p, n * sizeof *p);
 	count(size, n * sizeof *size);
@@ -180,7 +200,7 @@ static void tell(void)
 int main(int argc, char **argv)
 {
 	pthread_attr_t attr;
-	pthread_t t;
+	pthread_t t, gone;
 	char byte;
 
 	if (argc < 3) return 2;
@@ -193,11 +213,17 @@ int main(int argc, char **argv)
 	pthread_attr_setstacksize(&attr, 256 << 10);
 	for (int i = 0; i < threads; i++)
 		if (pthread_create(&t, &attr, work, (void *)(size_t)i)) return 1;
+	pthread_barrier_init(&leaving, NULL, 2);
+	if (pthread_create(&gone, &attr, leave, NULL)) return 1;
 	pthread_barrier_wait(&barrier);
 	say("ready\n");
 	if (read(0, &byte, 1) != 1) return 1;
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&leaving);
+	pthread_join(gone, NULL);
 	large();
 	do tell();
 	while (read(0, &byte, 1) > 0);
