@@ -179,6 +179,20 @@ static json_t *threads(const struct heap *h)
 	return all;
 }
 
+static json_t *nodes(const struct heap *h)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < h->nnodes; i++) {
+		json_t *o = json_object();
+		json_object_set_new(o, "node", json_integer(h->node[i].node));
+		number(o, "anonymous_bytes", h->node[i].anonymous);
+		number(o, "file_bytes", h->node[i].file);
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
 int heap_json(const struct heap_reading *r, int compact, struct err *e)
 {
 	json_t *root = json_object(), *all = json_array();
@@ -199,6 +213,7 @@ int heap_json(const struct heap_reading *r, int compact, struct err *e)
 	put_ledger(root, &r->heap->ledger);
 	json_object_set_new(root, "maps", maps(r->heap));
 	json_object_set_new(root, "threads", threads(r->heap));
+	json_object_set_new(root, "nodes", nodes(r->heap));
 	bad = json_dumpf(root, stdout, compact ? JSON_COMPACT : JSON_INDENT(2));
 	putchar('\n');
 	json_decref(root);

@@ -11,7 +11,7 @@
 #include "inspect/model/units.h"
 #include "inspect/target/target.h"
 
-enum { LINE = 1024, BAR = 18 };
+enum { LINE = 1024, BAR = 18, NAME = 42 };
 
 char *heap_figure(const struct heap_look *look, uint64_t v, char buf[32])
 {
@@ -118,19 +118,30 @@ static void ledger_text(const struct heap_reading *r, const struct heap_look *lo
 {
 	const struct ledger *l = &r->heap->ledger;
 	char figure[32], bar[BAR + 1], b[4][32];
-	unsigned w = look->exact ? 15 : 7;
+	unsigned w = look->exact ? 15 : 7, room = look->exact ? BAR - 8 : BAR;
 
 	puts("");
-	heap_title(look, "  %-38s %*s %6s", r->core ? "where the memory is" : "where the resident memory is", (int)w, "bytes", "%");
+	heap_title(look, "  %-*s %*s %6s", NAME, r->core ? "where the memory is" : "where the resident memory is", (int)w, "bytes", "%");
 	for (size_t i = 0; i < l->nrows; i++) {
 		const struct ledger_row *row = &l->row[i];
 		double part = l->rss ? (double)row->bytes / (double)l->rss : 0;
-		heap_line(look, "  %-38.38s %*s %6.1f %s", row->name, (int)w, heap_figure(look, row->bytes, figure), part * 100,
-		          *row->note ? row->note : heap_bar(part, BAR, bar, sizeof bar));
+		/* of a note as much as there is room for: what comes before the colon */
+		heap_bar(part, room, bar, sizeof bar);
+		if (*row->note) snprintf(bar, sizeof bar, "%.*s", (int)strcspn(row->note, ":"), row->note);
+		heap_line(look, "  %-*.*s %*s %6.1f %s", NAME, NAME, row->name, (int)w, heap_figure(look, row->bytes, figure), part * 100, bar);
 	}
-	heap_title(look, "  %-38s %*s %6.1f", r->core ? "sum" : "sum: rss", (int)w, heap_figure(look, l->rss, figure), 100.0);
+	heap_title(look, "  %-*s %*s %6.1f", NAME, r->core ? "sum" : "sum: rss", (int)w, heap_figure(look, l->rss, figure), 100.0);
 	heap_line(look, "  beside: returned but kept %s, lazily freed %s, swapped %s, huge pages %s", heap_figure(look, l->retained, b[0]),
 	          heap_figure(look, l->lazy_free, b[1]), heap_figure(look, l->swapped, b[2]), heap_figure(look, l->huge, b[3]));
+}
+
+static void nodes_text(const struct heap *h, const struct heap_look *look)
+{
+	char a[32], b[32];
+
+	for (size_t i = 0; i < h->nnodes; i++)
+		heap_line(look, "  on node %u: anonymous %s, of files %s", h->node[i].node, heap_figure(look, h->node[i].anonymous, a),
+		          heap_figure(look, h->node[i].file, b));
 }
 
 static void fragmentation_text(const struct heap *h, const struct heap_look *look)
@@ -152,6 +163,7 @@ void heap_text(const struct heap_reading *r, const struct heap_look *look)
 	if (!look->by) {
 		allocators_text(r->heap, look);
 		ledger_text(r, look);
+		nodes_text(r->heap, look);
 		fragmentation_text(r->heap, look);
 	}
 	heap_text_by(r, look);

@@ -76,7 +76,7 @@ static void allocator_rows(struct ledger *l, const struct heap_allocator *a, con
 	row(&w, "cached by threads", s[ALLOCATOR_CACHED].resident, s[ALLOCATOR_CACHED].swapped, derived, derived ? by_counters : "");
 	row(&w, "free, trimmable", s[ALLOCATOR_TRIMMABLE].resident, s[ALLOCATOR_TRIMMABLE].swapped, 0, "");
 	row(&w, "free, between live blocks", s[ALLOCATOR_FREE].resident, s[ALLOCATOR_FREE].swapped, 0, "");
-	if (known) row(&w, "free, what its counters leave", m->resident, m->swapped, 1, "estimate: what its counters leave");
+	if (known) row(&w, "free, by its counters", m->resident, m->swapped, 1, "estimate: what its counters leave");
 	else row(&w, "live or free", m->resident, m->swapped, 0, "not told apart: see --full");
 	row(&w, "metadata", s[ALLOCATOR_METADATA].resident, s[ALLOCATOR_METADATA].swapped, derived, "");
 	l->external_free += s[ALLOCATOR_TRIMMABLE].resident + s[ALLOCATOR_FREE].resident + (known ? m->resident : 0);
@@ -246,7 +246,7 @@ void account_close(const struct target *t, struct heap *h, const struct account 
 	}
 	for (unsigned k = 0; k < KINDS; k++) {
 		snprintf(note, sizeof note, "%s", "");
-		if (k == STACKS) snprintf(note, sizeof note, "%zu threads, %zu stacks", t->nthreads, c.nstacks);
+		if (k == STACKS) snprintf(note, sizeof note, "%zu stacks: of %zu threads", c.nstacks, t->nthreads);
 		ledger_add(l, kind_name[k], c.sum[k].resident, c.sum[k].swapped, 0, note);
 	}
 	ledger_close(l);

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "inspect/allocator/account.h"
 #include "inspect/target/err.h"
 #include "inspect/target/freeze.h"
+#include "inspect/target/numa.h"
 #include "inspect/target/smaps.h"
 #include "inspect/target/xalloc.h"
 
@@ -129,6 +131,17 @@ static int read_frozen(struct target *t, const struct survey_options *o, struct 
 	return status;
 }
 
+/* Costs another pass of the kernel's over the page tables: only where there is more than one node. */
+static void nodes(const struct target *t, struct heap *h)
+{
+	struct numa n;
+
+	if (!t->pid || access("/sys/devices/system/node/node1", F_OK) || numa_read(&n, t->pid)) return;
+	h->node = xcalloc(n.n + 1, sizeof *h->node);
+	for (; h->nnodes < n.n; h->nnodes++)
+		h->node[h->nnodes] = (struct heap_node){ (unsigned)h->nnodes, n.anonymous[h->nnodes], n.file[h->nnodes] };
+}
+
 int survey_read(struct target *t, const struct survey_options *o, struct heap *out, struct err *e)
 {
 	double start = now();
@@ -155,6 +168,7 @@ int survey_read(struct target *t, const struct survey_options *o, struct heap *o
 	}
 	out->retries = n;
 	beside(t, &out->ledger);
+	nodes(t, out);
 	out->read_s = now() - start;
 	return 0;
 }

@@ -87,5 +87,6 @@ void heap_free(struct heap *h)
 	free(h->ledger.row);
 	free(h->map);
 	free(h->thread);
+	free(h->node);
 	*h = (struct heap){ 0 };
 }

@@ -98,11 +98,15 @@ struct ledger {
 /* One mapping, with what it is for. */
 struct heap_map { uint64_t start, end, resident, swapped; char what[56]; char path[128]; };
 
+/* Resident memory on one NUMA node. */
+struct heap_node { unsigned node; uint64_t anonymous, file; };
+
 struct heap {
 	struct heap_allocator *allocator; size_t nallocators;   /* in use first */
 	struct ledger ledger;
 	struct heap_map *map; size_t nmaps;     /* those with anything in them, ascending */
 	struct heap_thread *thread; size_t nthreads;    /* all, with their stacks and what they have of the allocator in use */
+	struct heap_node *node; size_t nnodes;  /* where the machine has more than one, else none */
 	double read_s, frozen_s;
 	int frozen_late;        /* it had to be let go before the reading was done */
 	unsigned retries;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "inspect/target/err.h"
+#include "inspect/target/numa.h"
 #include "inspect/target/smaps.h"
 #include "tests/tap.h"
 
@@ -65,5 +66,12 @@ int main(void)
 	smaps_parse(&s, "00400000-7ffc [rollup]\nRss:     1234 kB\nPss: 99 kB\nAnonHugePages:  2048 kB\nLazyFree:   8 kB\nSwap:  12 kB\nSwapPss: 7 kB\nPrivate_Hugetlb: 4096 kB");
 	ok(s.rss == 1234 * 1024 && s.huge == 2 << 20 && s.lazy_free == 8192 && s.swap == 12 << 10 && s.hugetlb == 4 << 20, "the kernel's sums");
 	ok(!smaps_read(&s, getpid(), &e) && s.rss > 100 << 10, "our own");
+
+	struct numa n = { 0 };
+	numa_parse_line(&n, "7f1200000000 default anon=30 dirty=30 active=0 N0=20 N1=10 kernelpagesize_kB=4\n");
+	numa_parse_line(&n, "7f1300000000 default file=/usr/lib/x.so mapped=7 N1=7 kernelpagesize_kB=4\n");
+	numa_parse_line(&n, "7f1400000000 default file=/anon_hugepage huge anon=2 dirty=2 N0=2 kernelpagesize_kB=2048\n");
+	numa_parse_line(&n, "7f1500000000 default anon=1 N99999999999999999999=1 N-1=2 Nx=3 N2\n");
+	ok(n.n == 2 && n.anonymous[0] == 20 * 4096 && n.anonymous[1] == 10 * 4096 && n.file[1] == 7 * 4096 && !n.file[0], "memory by node");
 	return done();
 }
