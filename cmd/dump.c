@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cmd/locks.h"
 #include "cmd/output.h"
 #include "cmd/screen.h"
 #include "cmd/source.h"
@@ -84,6 +85,26 @@ static int subtract(struct taken *t, struct profile *base, struct err *e)
 	return 0;
 }
 
+static int is_contention(const struct dump_options *o) { return !strcmp(o->profile, "contention"); }
+
+/* The waiting for locks, watched from outside: no agent is asked. */
+static int make_contention(struct source *src, const char *operand, const struct dump_options *o, struct taken *t, struct err *e)
+{
+	struct profile *base = NULL;
+	int pid = 0;
+
+	if (o->segment || o->labels) return err_set(e, ERR_USAGE, "dump: a contention profile is made of a live process, and has its own labels");
+	if (o->diff && pprof_read(o->diff, &base, e)) return -1;
+	if (!(t->profile = locks_profile(operand, o->seconds, o->raw, o->no_inlines, src->program, &pid, e))) {
+		profile_free(base);
+		return -1;
+	}
+	src->pid = (pid_t)pid;
+	t->realtime_ns = t->profile->time_ns;
+	t->stacks = t->profile->nsamples;
+	return base ? subtract(t, base, e) : 0;
+}
+
 static int make(struct source *src, const struct dump_options *o, struct taken *t, struct err *e)
 {
 	struct profile *base = NULL;
@@ -116,7 +137,7 @@ static char *default_name(const struct source *src, const struct dump_options *o
 
 static const char *type_word(size_t i)
 {
-	static const char *const word[] = { "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", NULL };
+	static const char *const word[] = { "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "contentions", "delay", NULL };
 
 	return word[i];
 }
@@ -139,8 +160,11 @@ static void summarise(const char *path, const struct format *f, const struct tak
 	char live[UNITS_MAX], error[UNITS_MAX];
 	int type = find_type(t->profile, "inuse_space");
 	double bytes = type < 0 ? 0 : profile_total(t->profile, (unsigned)type);
+	int delay = find_type(t->profile, "delay");
 
 	if (strcmp(path, "-")) {
+		if (delay >= 0) fprintf(stderr, "%s: %.3g thread-seconds of waiting for locks in %zu stacks\n", path, profile_total(t->profile, (unsigned)delay) * 1e-9, t->stacks);
+		else
 		fprintf(stderr, "%s: %s%s ± %s %s in %zu stacks\n", path, t->difference && bytes > 0 ? "+" : "", units_bytes(bytes, live),
 		        units_bytes(t->live_error, error), t->difference ? "live bytes, a difference," : "live", t->stacks);
 		for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
@@ -181,14 +205,19 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	if (o->segment && argc) return err_set(e, ERR_USAGE, "dump: a process or --segment, not both: '%s'", argv[0]);
 	if (!o->segment && argc != 1)
 		return err_set(e, ERR_USAGE, "dump: %s (see: alloctop dump --help)", argc ? "one process at a time" : "which process?");
-	if (o->diff && o->seconds > 0) return err_set(e, ERR_USAGE, "dump: --diff and --seconds each name what to subtract: one of them");
+	if (o->diff && o->seconds > 0 && !is_contention(o)) return err_set(e, ERR_USAGE, "dump: --diff and --seconds each name what to subtract: one of them");
 	if (o->segment && o->seconds > 0) return err_set(e, ERR_USAGE, "dump: --seconds needs a process, not a segment file");
 	if (!f) return err_set(e, ERR_USAGE, "dump: no format '%s'", o->format);
 	if (o->file && !strcmp(o->file, "-") && !f->to_terminal && isatty(STDOUT_FILENO))
 		return err_set(e, ERR_USAGE, "dump: %s is nothing for a terminal (-o FILE, or --format text)", f->name);
 
-	status = source_open(&src, argc ? argv[0] : NULL, o->segment, e);
-	if (!status) status = make(&src, o, &t, e);
+	if (is_contention(o)) {
+		src = (struct source){ 0 };
+		status = make_contention(&src, argc ? argv[0] : NULL, o, &t, e);
+	} else {
+		status = source_open(&src, argc ? argv[0] : NULL, o->segment, e);
+		if (!status) status = make(&src, o, &t, e);
+	}
 	if (!status) status = write_out(&src, o, f, &t, e);
 	profile_free(t.profile);
 	source_close(&src);
@@ -199,7 +228,7 @@ static const char *format_word(size_t i) { return formats[i] ? formats[i]->name 
 
 static const char *profile_word(size_t i)
 {
-	static const char *const word[] = { "heap", "allocs", NULL };
+	static const char *const word[] = { "heap", "allocs", "contention", NULL };
 
 	return word[i];
 }
@@ -214,7 +243,7 @@ static const char *label_word(size_t i)
 static const struct option_row options[] = {
 	{ 'o', "output", OPTION_STRING, offsetof(struct dump_options, file), "FILE", "where to; -: standard output", NULL },
 	{ 'F', "format", OPTION_STRING, offsetof(struct dump_options, format), "FORMAT", "how to write it", format_word },
-	{ 'p', "profile", OPTION_STRING, offsetof(struct dump_options, profile), "PROFILE", "live heap, or all allocations since the start", profile_word },
+	{ 'p', "profile", OPTION_STRING, offsetof(struct dump_options, profile), "PROFILE", "live heap, all allocations, or waiting for locks", profile_word },
 	{ 't', "type", OPTION_STRING, offsetof(struct dump_options, type), "TYPE", "the value to show first", type_word },
 	{ 's', "segment", OPTION_STRING, offsetof(struct dump_options, segment), "FILE", "of a segment file, the process may be dead", NULL },
 	{ 'D', "diff", OPTION_STRING, offsetof(struct dump_options, diff), "FILE", "minus this pprof file", NULL },

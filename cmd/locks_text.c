@@ -73,14 +73,22 @@ char *locks_stack(struct symbolizer *s, const struct lock_stack *k, char *buf, s
 	while (first < k->depth && is_inner(s, k, first, locks_frame(s, k, first, frame, sizeof frame))) first++;
 	/* all of it inner: libc waits for itself. Else the last inner frame is what was called: malloc, free. */
 	if (first == k->depth) first = 0;
-	else if (first && !strstr(locks_frame(s, k, first - 1, frame, sizeof frame), "+0x")) {
-		first--;
-		inner = 1;
+	else if (first) {
+		const struct symbol_module *in = symbol_module_of(s, k->pc[first - 1] - 1), *out = symbol_module_of(s, k->pc[first] - 1);
+		char *plus = strstr(locks_frame(s, k, first - 1, frame, sizeof frame), "+0x");
+		if (!plus || in != out) {
+			first--;
+			inner = 1;
+		}
 	}
 	*buf = 0;
 	for (i = first; i < k->depth && len + 1 < n; i++) {
 		const char *name = locks_frame(s, k, i, frame, sizeof frame);
-		if (i == first && inner) name = public_name(name);
+		if (i == first && inner) {
+			char *plus = strstr(frame, "+0x");
+			if (plus) *plus = 0;    /* the library alone */
+			name = public_name(name);
+		}
 		len += (size_t)snprintf(buf + len, n - len, "%s%s", i > first ? " < " : "", name);
 	}
 	return buf;
@@ -101,7 +109,7 @@ static char *figure(const struct lock_figure *f, char buf[64])
 	char v[UNITS_MAX], e[UNITS_MAX];
 
 	if (!f->source) return strcpy(buf, "-");
-	if (f->error < 0) snprintf(buf, 64, "%s", number(f->value, v));
+	if (f->error <= 0) snprintf(buf, 64, "%s", number(f->value, v));
 	else snprintf(buf, 64, "%s ±%s", number(f->value, v), number(f->error, e));
 	return buf;
 }
@@ -252,21 +260,32 @@ static void quiet_locks(const struct lock_report *l, unsigned columns, unsigned 
 	if (never) printf("\n%zu allocator lock%s never seen held or waited for\n", never, never == 1 ? " was" : "s were");
 }
 
+/* Worth a paragraph, or only a word: by its share of all that allocator locks cost. */
+static int matters(const struct lock_report *l, const struct lock_row *row)
+{
+	return !(row->lost_s_per_s.source && l->allocator_lost > 0) || row->lost_s_per_s.value >= 0.02 * l->allocator_lost;
+}
+
 static void allocator_locks(const struct locks_reading *r, unsigned columns, unsigned limit)
 {
 	const struct lock_report *l = r->report;
-	size_t shown = 0, left = 0, n = 0;
+	size_t shown = 0, n = 0, left = 0;
+	char words[LINE * 2] = "", lost[UNITS_MAX];
+	size_t len = 0;
 
 	for (; n < l->nrows && *l->row[n].allocator; n++) {
-		if (!waited_for(&l->row[n])) continue;
-		if (limit && shown == limit) left++;
-		else {
-			allocator_lock(r, &l->row[n], columns, limit);
+		const struct lock_row *row = &l->row[n];
+		if (!waited_for(row)) continue;
+		if ((!limit || shown < limit) && matters(l, row)) {
+			allocator_lock(r, row, columns, limit);
 			shown++;
+		} else if (left++ < limit || !limit) {
+			if (len < LINE) len += (size_t)snprintf(words + len, sizeof words - len, "%s%s %s", len ? ", " : "", row->name, row->lost_s_per_s.source ? number(row->lost_s_per_s.value, lost) : "-");
 		}
 	}
 	if (!n) puts("\nno lock of an allocator was found");
-	if (left) printf("\n%zu more allocator locks were waited for less\n", left);
+	if (left) printf("\n%zu more allocator lock%s waited for, less (thread-seconds a second):\n", left, left == 1 ? " was" : "s were");
+	if (left) wrap(words, columns, 2);
 	quiet_locks(l, columns, limit);
 }
 

@@ -71,10 +71,14 @@ struct lock_options { double period_s, rate_hz; int no_stop; const char *only; }
 /* A lock to watch; the allocator that it belongs to. */
 struct lock_known { const char *allocator; struct heap_lock lock; };
 
+/* An allocator that was found, and the object it lives in (base name). */
+struct lock_owner { const char *allocator; char object[64]; };
+
 /* What a source gets. Shared between sources that run at the same time: read only, but for the unwinder, which looks after itself. */
 struct lock_watch {
 	const struct target *t;
 	const struct lock_known *known; size_t nknown;
+	const struct lock_owner *owner; size_t nowners;
 	const struct lock_options *o;
 	struct lock_unwinder *unwinder;
 	int musl;               /* the process has musl's libc: what futex values mean differs */

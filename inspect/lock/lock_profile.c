@@ -87,6 +87,7 @@ struct profile *lock_profile(const struct lock_report *r, const struct target *t
 	profile_comment(p, "alloctop: waiting for locks in %s, pid %d", program, (int)t->pid);
 	for (size_t i = 0; i < r->nnotices; i++)
 		profile_comment(p, "%s%s: %s", r->notice[i].source, r->notice[i].state == LOCK_REFUSED ? ": not used" : "", r->notice[i].text);
+	profile_comment(p, "contentions: only of locks whose waits a source counted (futex-trace, jemalloc-counters); delay: of all");
 	add_program(p, s, t);
 	for (size_t i = 0; i < r->nrows; i++) add_row(p, s, r, &r->row[i]);
 	return p;

@@ -37,7 +37,7 @@ const struct lock_source *lock_source_find(const char *name)
 }
 
 /* The locks of all allocators there are. Those whose names do not say whose they are get the allocator's in front. */
-static void find_locks(const struct target *t, struct lock_watch *w, struct lock_known **known)
+static void find_locks(const struct target *t, struct lock_watch *w, struct lock_known **known, struct lock_owner *owner)
 {
 	struct allocator_found found[FOUND_MAX];
 	size_t n = allocator_probe_all(t, found, FOUND_MAX);
@@ -47,6 +47,8 @@ static void find_locks(const struct target *t, struct lock_watch *w, struct lock
 		struct heap_allocator a = { .name = found[i].kind->name };
 		const char *word = found[i].kind->name;
 		size_t len = strcspn(word, " ");
+		owner[i].allocator = word;
+		memcpy(owner[i].object, found[i].owner, sizeof owner[i].object);
 		if (!strncmp(word, "musl", 4)) w->musl = 1;
 		if (found[i].kind->locks) found[i].kind->locks(t, &found[i], &a);
 		for (size_t j = 0; j < a.nlocks && w->nknown < KNOWN_MAX; j++) {
@@ -60,6 +62,8 @@ static void find_locks(const struct target *t, struct lock_watch *w, struct lock
 		heap_allocator_free(&a);
 	}
 	w->known = *known;
+	w->owner = owner;
+	w->nowners = n;
 }
 
 struct run { const struct lock_source *source; const struct lock_watch *w; struct lock_report r; struct err e; int status; pthread_t thread; };
@@ -108,6 +112,7 @@ static size_t start(struct run *run, const struct lock_watch *w, const struct lo
 int lock_measure(struct target *t, const struct lock_options *o, const int *interrupt, struct lock_report *r, struct err *e)
 {
 	struct run run[SOURCES_MAX];
+	struct lock_owner owner[FOUND_MAX];
 	struct lock_known *known;
 	int stop = 0, exited = 0, good = 0;
 	struct lock_watch w = { .t = t, .o = o, .stop = &stop };
@@ -115,7 +120,7 @@ int lock_measure(struct target *t, const struct lock_options *o, const int *inte
 	*r = (struct lock_report){ 0 };
 	if (!t->pid) return err_set(e, ERR_UNSUPPORTED, "locks are watched in a live process: a core file holds one moment only");
 	if (o->only && !lock_source_find(o->only)) return err_set(e, ERR_USAGE, "no lock source '%s'", o->only);
-	find_locks(t, &w, &known);
+	find_locks(t, &w, &known, owner);
 	w.unwinder = unwind_open(t);
 	double begin = tally_now();
 	size_t n = start(run, &w, o);

@@ -2,6 +2,7 @@
 #include "inspect/lock/merge.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,38 @@ void merge(const struct lock_watch *w, struct lock_report *into, struct lock_rep
 	}
 }
 
+static int lies_in(const struct lock_watch *w, uint64_t pc, const char *object)
+{
+	const struct map *m = maps_find(&w->t->maps, pc);
+	const char *slash = m ? strrchr(m->path, '/') : NULL;
+
+	return slash && !strcmp(slash + 1, object);
+}
+
+/* A lock that no reader named is an allocator's if those who wait came there through the allocator's own library. Where it is part of
+   libc or of the program that says nothing. */
+static void claim(const struct lock_watch *w, struct lock_row *row)
+{
+	enum { NEAR = 12 };
+
+	for (size_t o = 0; o < w->nowners && row->use == LOCK_USE_LOCK && !*row->allocator; o++) {
+		const struct lock_owner *x = &w->owner[o];
+		double through = 0, all = 0;
+		if (!strncmp(x->object, "libc.", 5) || !strncmp(x->object, "libc-", 5) || !strncmp(x->object, "ld-", 3) || lies_in(w, w->t->at_entry, x->object)) continue;
+		for (size_t i = 0; i < row->nstacks; i++) {
+			const struct lock_stack *k = &row->stack[i];
+			unsigned j = 0;
+			while (j < k->depth && j < NEAR && !lies_in(w, k->pc[j], x->object)) j++;
+			all += k->waits;
+			if (j < k->depth && j < NEAR) through += k->waits;
+		}
+		if (!(all > 0) || through < 0.9 * all) continue;
+		snprintf(row->allocator, sizeof row->allocator, "%s", x->allocator);
+		snprintf(row->name, sizeof row->name, "%s, a lock inside %.32s", x->allocator, x->object);
+		row->kind = HEAP_LOCK_MUTEX;
+	}
+}
+
 /* Holder and waiters, where no word counts them. */
 static void derive_inside(struct lock_row *row)
 {
@@ -124,12 +157,12 @@ void merge_done(const struct lock_watch *w, struct lock_report *r)
 	double square = 0;
 	int known = 0;
 
-	(void)w;
 	for (size_t i = 0; i < r->nnotices; i++)        /* those two see every sleeper */
 		if (r->notice[i].state != LOCK_REFUSED && (!strcmp(r->notice[i].source, "futex-trace") || !strcmp(r->notice[i].source, "proc-syscall")))
 			watching = r->notice[i].source;
 	for (size_t i = 0; i < r->nrows; i++) {
 		struct lock_row *row = &r->row[i];
+		claim(w, row);
 		complete(row, watching);
 		derive_inside(row);
 		scale(r, row);
