@@ -142,6 +142,7 @@ struct call {
 	uint64_t allocs, frees, rate;
 	size_t usable;          /* exact mode: of the block that goes */
 	int had;                /* the block that goes was sampled, and is `old` */
+	int freed;              /* it was freed through one of our hooks, and counted there */
 	struct slow slow;
 	struct wire_live old;
 };
@@ -152,6 +153,7 @@ static NOINLINE void call_begin(struct call *c, struct real *r, void *p, size_t 
 	c->real = r;
 	c->fn = real_find(r);
 	c->leaf = r->nature == REAL_LEAF;
+	c->freed = 0;
 	c->rate = c->leaf && allocates ? sample_due(n) : 0;
 	c->allocs = t->allocs;
 	c->frees = t->frees;
@@ -161,24 +163,30 @@ static NOINLINE void call_begin(struct call *c, struct real *r, void *p, size_t 
 }
 
 /* Without a real function the fallback went through our hooks: nested, and no evidence. */
-static int call_nested(struct call *c)
+static int call_nested(struct call *c, int allocates)
 {
 	slow_end(&c->slow);
 	struct thread *t = &thread_self;
-	int nested = !c->fn || (!c->leaf && (t->allocs != c->allocs || t->frees != c->frees));
-	if (c->fn && !c->leaf) real_vote(c->real, nested);
+	int nested = !c->fn || (!c->leaf && (allocates ? t->allocs != c->allocs : t->frees != c->frees));
+	if ((allocates || c->leaf) && c->fn && !nested && t->frees != c->frees) {
+		/* a realloc that makes the new block itself, but frees the old one by a public name (mimalloc): ours to count, and
+		   as it depends on the call, for ever on the slow path. The same with a free that was not nested so far. */
+		t->frees = c->frees;
+		c->freed = 1;
+		real_unsettle(c->real);
+	} else if (c->fn && !c->leaf) real_vote(c->real, nested);
 	return nested;
 }
 
 static void gone(struct call *c, void *p)
 {
 	if (c->had) sample_freed(&c->old);
-	if (p && settings.exact && life_running()) exact_freed(&thread_self, c->usable);
+	if (p && settings.exact && !c->freed && life_running()) exact_freed(&thread_self, c->usable);
 }
 
 static NOINLINE void call_made(struct call *c, void *p, size_t n)
 {
-	if (call_nested(c)) return;
+	if (call_nested(c, 1)) return;
 	if (!c->leaf) {
 		thread_self.allocs++;
 		c->rate = sample_due(n);
@@ -188,7 +196,7 @@ static NOINLINE void call_made(struct call *c, void *p, size_t n)
 
 static NOINLINE void call_freed(struct call *c, void *p)
 {
-	int nested = call_nested(c);
+	int nested = call_nested(c, 0);
 	if (!nested) {
 		if (!c->leaf) thread_self.frees += p != 0;
 		if (c->had) slow_record(&c->slow, WIRE_OP_FREE, c->old.site, c->old.size, sample_objects(&c->old));
@@ -199,7 +207,7 @@ static NOINLINE void call_freed(struct call *c, void *p)
 /* q NULL and n not 0: it failed, and the old block is still there. */
 static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 {
-	int failed = !q && n, nested = call_nested(c);
+	int failed = !q && n, nested = call_nested(c, 1);
 	if (c->had && failed) sample_restore(&c->old);
 	if (nested) {
 		if (c->had && !failed) sample_freed(&c->old);
@@ -299,7 +307,9 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 	EXPORT void name params \
 	{ \
 		struct real *e = &entry[AT_##name]; \
-		if (e->nature == REAL_OUTER || e->nature == REAL_BLIND) return ((void (*) params)e->fn) args; \
+		/* what is nested as a rule may still free this one by itself (tcmalloc's sized delete): a sampled block is never left to it */ \
+		int outer = e->nature == REAL_OUTER || e->nature == REAL_BLIND; \
+		if (outer && LIKELY(!live_maybe(p))) return ((void (*) params)e->fn) args; \
 		if (UNLIKELY(e->nature != REAL_LEAF)) return slow_##name args; \
 		thread_self.frees += p != 0; \
 		if (UNLIKELY(live_maybe(p))) return slow_##name args; \

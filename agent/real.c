@@ -5,7 +5,7 @@
 #include "symbols.h"
 #include "unwind.h"
 
-enum { VOTES = 2 };
+enum { VOTES = 2, UNSETTLED = 0x7f };
 
 static void *first_malloc(size_t n)
 {
@@ -41,9 +41,16 @@ void real_vote(struct real *r, int nested)
 	uint8_t nature = !nested ? REAL_LEAF : unwind_blind((uintptr_t)r->fn) ? REAL_BLIND : REAL_OUTER;
 	/* votes: the low bits count, the top bit is what for */
 	uint8_t votes = LOAD(r->votes), side = nested ? 0x80 : 0;
+	if (votes == UNSETTLED) return;
 	votes = (votes & 0x80) == side ? (uint8_t)(votes + 1) : (uint8_t)(side | 1);
 	STORE(r->votes, votes);
 	if ((votes & 0x7f) >= VOTES) RELEASE(r->nature, nature);
+}
+
+void real_unsettle(struct real *r)
+{
+	STORE(r->votes, UNSETTLED);
+	RELEASE(r->nature, REAL_UNKNOWN);
 }
 
 /* Only of the object that the block is from: another one's would read what it takes for its header. */

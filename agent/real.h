@@ -29,6 +29,9 @@ void *real_find(struct real *r);
 /* Notes whether a call was nested; settles the nature after two equal votes. */
 void real_vote(struct real *r, int nested);
 
+/* Its nature differs from call to call: it stays unknown for good. */
+void real_unsettle(struct real *r);
+
 /* malloc_usable_size of the next allocator; `otherwise` where it has none. */
 size_t real_usable_size(void *p, size_t otherwise);
 
