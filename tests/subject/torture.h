@@ -40,11 +40,11 @@ static inline void churn(unsigned rounds)
 {
 	for (unsigned i = 0; i < rounds; i++) {
 		size_t n = 1 + (i * 37u) % 700;
-		unsigned char *a = keep(malloc(n)), *b = keep(calloc(n, 3));
+		unsigned char *a = (unsigned char *)keep(malloc(n)), *b = (unsigned char *)keep(calloc(n, 3));
 		CHECK(a && b, "no memory");
 		memset(a, (int)(i & 255), n);
 		CHECK(!b[0] && !b[3 * n - 1], "calloc is not zero");
-		a = keep(realloc(a, 2 * n));
+		a = (unsigned char *)keep(realloc(a, 2 * n));
 		CHECK(a && a[0] == (i & 255) && a[n - 1] == (i & 255), "realloc lost the content");
 		free(b);
 		free(a);
