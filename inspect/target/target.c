@@ -48,6 +48,24 @@ static int by_tid(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The last number of NSpid, without a look where no namespace is in between. */
+static pid_t inner_tid(const struct target *t, pid_t tid)
+{
+	char path[64], line[256];
+	long inner = tid;
+	FILE *f;
+
+	if (t->proc.inner_pid == t->pid) return tid;
+	snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)t->pid, (int)tid);
+	if (!(f = fopen(path, "re"))) return tid;
+	while (fgets(line, sizeof line, f)) {
+		if (strncmp(line, "NSpid:", 6)) continue;
+		for (char *s = strtok(line + 6, " \t\n"); s; s = strtok(NULL, " \t\n")) inner = strtol(s, NULL, 10);
+	}
+	fclose(f);
+	return (pid_t)inner;
+}
+
 static int read_threads(struct target *t, struct err *e)
 {
 	char path[64];
@@ -68,6 +86,7 @@ static int read_threads(struct target *t, struct err *e)
 		if (t->nthreads == cap) t->thread = xreallocarray(t->thread, cap = cap ? cap * 2 : 16, sizeof *t->thread);
 		struct target_thread *th = &t->thread[t->nthreads++];
 		*th = (struct target_thread){ .tid = (pid_t)tid };
+		th->inner = inner_tid(t, th->tid);
 		proc_thread_name(t->pid, th->tid, th->name);
 		if (!syscall(SYS_get_robust_list, (int)tid, &head, &len)) th->robust_head = (uintptr_t)head;
 	}

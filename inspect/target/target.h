@@ -15,6 +15,7 @@ struct pagemap;
 
 struct target_thread {
 	pid_t tid; char name[16];
+	pid_t inner;                    /* as the process sees it: differs in a PID namespace */
 	uint64_t robust_head;           /* get_robust_list, 0 if unknown */
 	uint64_t tp;                    /* thread pointer as the registers have it (core files), 0 if unknown */
 };

@@ -177,6 +177,7 @@ static void note_thread(struct target *t, const unsigned char *d, size_t n)
 	struct target_thread *th = &t->thread[t->nthreads++];
 	*th = (struct target_thread){ .tp = word(d + PRSTATUS_REGS + FS_BASE * 8) };
 	memcpy(&th->tid, d + PRSTATUS_PID, 4);
+	th->inner = th->tid;
 }
 
 static void plain(char *s)

@@ -41,16 +41,17 @@ static int add_around(struct stacks *s, uint64_t tp, pid_t tid)
 	return 0;
 }
 
-static int is_thread(const struct target *t, pid_t tid)
+/* The thread that calls itself so; 0 if none. They ascend by inner number as they do by ours. */
+static pid_t thread_of(const struct target *t, pid_t inner)
 {
 	size_t lo = 0, hi = t->nthreads;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		if (t->thread[mid].tid < tid) lo = mid + 1;
+		if (t->thread[mid].inner < inner) lo = mid + 1;
 		else hi = mid;
 	}
-	return lo < t->nthreads && t->thread[lo].tid == tid;
+	return lo < t->nthreads && t->thread[lo].inner == inner ? t->thread[lo].tid : 0;
 }
 
 /* All threads of the ring that this block stands in. */
@@ -63,7 +64,7 @@ static int add_ring(struct stacks *s, uint64_t first)
 	do {
 		uint64_t next = target_thread_next(s->t, at, &tid);
 		if (!next) break;
-		add_around(s, at, tid);
+		add_around(s, at, thread_of(s->t, tid));
 		at = next;
 	} while (at != first && ++n <= 2 * s->t->nthreads && n < RING_MAX);
 	return at == first;
@@ -94,7 +95,7 @@ static void search_tail(struct stacks *s, const struct map *m, int *ring)
 		if (word[i] != at) continue;
 		if (i + 2 < n && word[i + 2] == at) {   /* glibc's header; its tid is zero when it has ended */
 			if (add_around(s, at, 0)) return;
-		} else if (!*ring && target_thread_next(s->t, at, &tid) && (is_thread(s->t, tid) || s->t->proc.inner_pid != s->t->pid)) {
+		} else if (!*ring && target_thread_next(s->t, at, &tid) && thread_of(s->t, tid)) {
 			*ring = add_ring(s, at);
 			return;
 		}
