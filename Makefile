@@ -112,7 +112,7 @@ check:
 	$(Q)tests/run
 demo:
 	$(Q)tests/demo
-bench: all
+bench:
 	$(Q)tests/bench/run
 fuzz:
 	$(Q)tests/fuzz/run
