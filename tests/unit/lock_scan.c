@@ -1,0 +1,85 @@
+/* lock_scan.c: return addresses among other words of a stack, in code that was made for it. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "inspect/lock/scan.h"
+#include "inspect/target/err.h"
+#include "inspect/target/target.h"
+#include "tests/tap.h"
+
+enum { F = 0x100, G = 0x140, ALIAS = 0x180, TAIL = 0x1c0, PLT = 0x200, GOT = 0x240, CALLERS = 0x400, SIZE = 0x1000 };
+
+static uint8_t *code;
+
+static void jump(unsigned at, uint8_t opcode, unsigned to)
+{
+	int32_t d = (int32_t)to - (int32_t)(at + 5);
+
+	code[at] = opcode;
+	memcpy(code + at + 1, &d, sizeof d);
+}
+
+/* Behind a call to `to`. */
+static uint64_t call(unsigned at, unsigned to)
+{
+	jump(at, 0xe8, to);
+	return (uintptr_t)code + at + 5;
+}
+
+static uint64_t call_through_got(unsigned at)
+{
+	int32_t d = GOT - (int32_t)(at + 6);
+
+	code[at] = 0xff;
+	code[at + 1] = 0x15;
+	memcpy(code + at + 2, &d, sizeof d);
+	return (uintptr_t)code + at + 6;
+}
+
+int main(void)
+{
+	uint64_t ret, through, base, to_f, to_g, to_alias, to_tail, to_plt, to_got;
+	struct target t;
+	struct err e = { 0 };
+
+	code = mmap(NULL, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(code, 0xcc, SIZE);
+	base = (uintptr_t)code;
+	jump(ALIAS, 0xe9, F);                   /* a second name of F */
+	memset(code + TAIL, 0x90, 20);
+	jump(TAIL + 20, 0xe9, F);               /* does something, then goes on in F */
+	static const uint8_t plt[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, GOT - (PLT + 10), 0, 0, 0 };
+	memcpy(code + PLT, plt, sizeof plt);
+	*(uint64_t *)(void *)(code + GOT) = base + F;
+	to_f = call(CALLERS, F);
+	to_g = call(CALLERS + 0x20, G);
+	to_alias = call(CALLERS + 0x40, ALIAS);
+	to_tail = call(CALLERS + 0x60, TAIL);
+	to_plt = call(CALLERS + 0x80, PLT);
+	to_got = call_through_got(CALLERS + 0xa0);
+	if (!ok(!target_open_pid(&t, getpid(), &e), "this process: %s", e.text)) return done();
+	struct scan *s = scan_open(&t);
+
+	uint64_t stack[] = { 0x1234, base + CALLERS + 0x10, to_g, (uintptr_t)stack, to_f, to_f };
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && ret == to_f && !through,
+	   "behind the call of the function; not what an earlier call of another has left, nor code that is no return address");
+	ok(scan_caller(s, base + G + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 16 && ret == to_g, "the other function has the other caller");
+	ok(scan_caller(s, base + F + 8, (void *)stack, 40, sizeof stack, &ret, &through) == 40, "from where it is told");
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, 36, &ret, &through) == SIZE_MAX, "not beyond the copy");
+	ok(scan_caller(s, base + GOT + 8, (void *)stack, 0, sizeof stack, &ret, &through) == SIZE_MAX, "code that nobody calls");
+	ok(scan_caller(s, 0x10, (void *)stack, 0, sizeof stack, &ret, &through) == SIZE_MAX, "no code at all");
+
+	stack[4] = to_alias;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && through == base + ALIAS + 5, "through a function that is one jump");
+	stack[4] = to_tail;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && through == base + TAIL + 25, "through a jump at a function's end");
+	stack[4] = to_plt;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && ret == to_plt, "through the PLT");
+	stack[4] = to_got;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && ret == to_got, "through the GOT");
+	scan_close(s);
+	target_close(&t);
+	return done();
+}
