@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/help.h"
 #include "cmd/options.h"
@@ -16,7 +17,7 @@
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 
-extern const struct cmd cmd_run, cmd_list, cmd_top, cmd_heap, cmd_locks, cmd_dump, cmd_set, cmd_help, cmd_completion;
+extern const struct cmd cmd_run, cmd_list, cmd_top, cmd_heap, cmd_locks, cmd_dump, cmd_set, cmd_replay, cmd_help, cmd_completion;
 
 const struct cmd *const cmds[] = {
 	&cmd_run,
@@ -26,6 +27,7 @@ const struct cmd *const cmds[] = {
 	&cmd_locks,
 	&cmd_dump,
 	&cmd_set,
+	&cmd_replay,
 	&cmd_help,
 	&cmd_completion,
 	NULL,
@@ -97,12 +99,12 @@ static int run_target(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct err e = { 0 };
-	char list[] = "list", *alone[] = { list, NULL };
+	char list[] = "list", top[] = "top", *alone[] = { list, NULL }, *screen[] = { top, NULL };
 	const struct cmd *c;
 	const char *word = argc > 1 ? argv[1] : NULL;
 
 	setlocale(LC_CTYPE, "");
-	if (!word) return run(&cmd_list, 1, alone);
+	if (!word) return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? run(&cmd_top, 1, screen) : run(&cmd_list, 1, alone);
 	if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
 		help_overview(stdout);
 		return flush(0);

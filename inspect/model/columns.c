@@ -67,15 +67,26 @@ static void function(const struct site_row *r, const struct sites *s, char buf[C
 	plain_text(buf);        /* the cut may have split a character */
 }
 
+static double live_value(const struct site_row *r, const struct sites *s) { return (void)s, r->total.live_bytes; }
+static double error_value(const struct site_row *r, const struct sites *s) { return (void)s, sqrt(r->total.live_variance); }
+static double share_value(const struct site_row *r, const struct sites *s) { return s->live_bytes > 0 ? r->total.live_bytes / s->live_bytes : NAN; }
+static double objects_value(const struct site_row *r, const struct sites *s) { return (void)s, r->total.live_objects; }
+static double rate_value(const struct site_row *r, const struct sites *s) { return (void)s, r->bytes_per_s < 0 ? NAN : r->bytes_per_s; }
+static double life_value(const struct site_row *r, const struct sites *s) { return (void)s, r->life_s < 0 ? NAN : r->life_s; }
+static double remote_value(const struct site_row *r, const struct sites *s)
+{
+	return (void)s, r->total.freed_bytes > 0 ? r->total.remote_bytes / r->total.freed_bytes : NAN;
+}
+
 const struct column columns[] = {
-	{ "live", "LIVE", 5, "bytes allocated here and not freed", live },
-	{ "error", "±", 5, "standard error of LIVE", error },
-	{ "share", "SHARE", 5, "of all live bytes", share },
-	{ "objects", "OBJS", 5, "blocks allocated here and not freed", objects },
-	{ "rate", "RATE/s", 6, "bytes allocated here per second", rate },
-	{ "life", "LIFE", 6, "median age at which blocks of this site were freed", life },
-	{ "remote", "REMOTE", 6, "of the freed bytes, those freed by another thread", remote },
-	{ "function", "FUNCTION < CALLER", 0, "who allocates, and who called it", function },
+	{ "live", "LIVE", 5, "bytes allocated here and not freed", live, FIGURE_BYTES, 0, live_value },
+	{ "error", "±", 5, "standard error of LIVE", error, FIGURE_BYTES, COLUMN_FIXED, error_value },
+	{ "share", "SHARE", 5, "of all live bytes", share, FIGURE_SHARE, 0, share_value },
+	{ "objects", "OBJS", 5, "blocks allocated here and not freed", objects, FIGURE_COUNT, 0, objects_value },
+	{ "rate", "RATE/s", 6, "bytes allocated here per second", rate, FIGURE_BYTES, 0, rate_value },
+	{ "life", "LIFE", 6, "median age at which blocks of this site were freed", life, FIGURE_SECONDS, COLUMN_FIXED, life_value },
+	{ "remote", "REMOTE", 6, "of the freed bytes, those freed by another thread", remote, FIGURE_SHARE, COLUMN_FIXED, remote_value },
+	{ "function", "FUNCTION < CALLER", 0, "who allocates, and who called it", function, FIGURE_TEXT, 0, NULL },
 	{ 0 },
 };
 

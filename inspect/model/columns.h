@@ -4,6 +4,7 @@
 #define ALLOCTOP_COLUMNS_H
 
 #include <stddef.h>
+#include "inspect/model/table.h"
 
 struct site_row;
 struct sites;
@@ -16,6 +17,10 @@ struct column {
 	unsigned width;         /* right-aligned in so many characters; 0: left-aligned in the rest of the line (the last one) */
 	const char *help;       /* one line */
 	void (*text)(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT]);
+	/* the same for a table (table.h): what kind of figure, and its value, NAN when not known; value NULL: the text */
+	enum figure kind;
+	unsigned flags;
+	double (*value)(const struct site_row *r, const struct sites *s);
 };
 
 extern const struct column columns[];   /* ends with a row whose name is NULL */

@@ -1,0 +1,21 @@
+/* feed.h: where states come from while the screen is used: a thread of its own reads the target, so that keys are answered at once.
+ * observe.c reads one process, census.c all of them. A feed embeds this as its first member. */
+#ifndef ALLOCTOP_FEED_H
+#define ALLOCTOP_FEED_H
+
+struct feed;
+struct state;
+
+struct feed_ops {
+	/* Becomes readable when there is a new state. */
+	int (*descriptor)(const struct feed *f);
+	/* The newest state, once; the caller is its user. NULL: nothing new. */
+	struct state *(*take)(struct feed *f);
+	/* Which tables are looked at, as bits 1 << enum state_table: those that are dear are made only then. */
+	void (*want)(struct feed *f, unsigned tables);
+	void (*close)(struct feed *f);
+};
+
+struct feed { const struct feed_ops *ops; };
+
+#endif

@@ -1,0 +1,285 @@
+/* grid.c: see grid.h. */
+#include "tui/grid.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/model/table.h"
+#include "inspect/target/xalloc.h"
+#include "tui/keys.h"
+#include "tui/surface.h"
+
+enum { REST_MIN = 14, INDENT_MAX = 40 };
+
+static int is_tree(const struct table *t)
+{
+	for (size_t i = 0; i < t->nrows; i++)
+		if (t->row[i].depth) return 1;
+	return 0;
+}
+
+void grid_init(struct grid *g, const struct table_shape *shape)
+{
+	*g = (struct grid){ 0 };
+	grid_sort(g, shape, shape->sort);
+}
+
+void grid_close(struct grid *g)
+{
+	free(g->visible);
+	*g = (struct grid){ 0 };
+}
+
+void grid_sort(struct grid *g, const struct table_shape *shape, unsigned column)
+{
+	if (column == g->sort && g->nvisible) {
+		g->ascending = !g->ascending;
+		return;
+	}
+	g->sort = column;
+	g->ascending = column < shape->ncolumns && (shape->column[column].flags & COLUMN_ASCENDING);
+}
+
+static int folded(const struct grid *g, uint64_t id)
+{
+	for (size_t i = 0; i < g->nfolded; i++)
+		if (g->folded[i] == id) return (int)i + 1;
+	return 0;
+}
+
+static void fold(struct grid *g, uint64_t id, int close)
+{
+	int at = folded(g, id);
+
+	if (close && !at && g->nfolded < GRID_FOLDED) g->folded[g->nfolded++] = id;
+	if (!close && at) g->folded[at - 1] = g->folded[--g->nfolded];
+}
+
+/* Upper and lower case are the same, unless the word has upper case. */
+static int contains(const char *text, const char *word)
+{
+	for (const char *p = word; *p; p++)
+		if (*p >= 'A' && *p <= 'Z') return strstr(text, word) != NULL;
+	return strcasestr(text, word) != NULL;
+}
+
+static int matches(const struct table *t, const struct table_row *r, const char *word)
+{
+	char buf[TABLE_CELL];
+
+	for (unsigned c = 0; c < t->shape->ncolumns; c++) {
+		const struct table_column *k = &t->shape->column[c];
+		if (k->kind != FIGURE_TEXT && k->kind != FIGURE_NUMBER && k->kind != FIGURE_ADDRESS) continue;
+		table_cell(k, &r->cell[c], 0, buf);
+		if (contains(buf, word)) return 1;
+	}
+	return 0;
+}
+
+void grid_arrange(struct grid *g, const struct table *t)
+{
+	int tree = is_tree(t);
+	size_t *order = table_order(t, tree ? t->shape->ncolumns : g->sort, g->ascending), found = SIZE_MAX;
+	unsigned hidden = 0;    /* deeper rows are folded away; 0: none */
+
+	free(g->visible);
+	g->visible = order;
+	g->nvisible = 0;
+	for (size_t i = 0; i < t->nrows; i++) {
+		const struct table_row *r = &t->row[order[i]];
+		if (hidden && r->depth < hidden) hidden = 0;
+		if (hidden && tree && !*g->filter) continue;
+		if (tree && folded(g, r->id)) hidden = r->depth + 1;
+		if (*g->filter && !matches(t, r, g->filter)) continue;
+		if (g->follow && r->id == g->id) found = g->nvisible;
+		g->visible[g->nvisible++] = order[i];
+	}
+	if (found != SIZE_MAX) g->selected = found;
+	if (g->selected >= g->nvisible) g->selected = g->nvisible ? g->nvisible - 1 : 0;
+}
+
+const struct table_row *grid_row(const struct grid *g, const struct table *t)
+{
+	return t && g->selected < g->nvisible && g->visible[g->selected] < t->nrows ? &t->row[g->visible[g->selected]] : NULL;
+}
+
+/* Which columns fit: those to the right go first, but not the last, which takes the rest. */
+static unsigned choose(const struct table_shape *s, unsigned width, unsigned char show[TABLE_COLUMNS_MAX])
+{
+	unsigned last = s->ncolumns - 1, n = 0, used = s->column[last].width ? s->column[last].width : REST_MIN, rest;
+
+	memset(show, 0, TABLE_COLUMNS_MAX);
+	show[last] = 1;
+	for (unsigned c = 0; c < last; c++) {
+		if (used + s->column[c].width + 1 > width) break;
+		used += s->column[c].width + 1;
+		show[c] = 1;
+		n++;
+	}
+	rest = s->column[last].width ? s->column[last].width : REST_MIN + (width > used ? width - used : 0);
+	if (!n && rest > width) rest = width;
+	return rest;
+}
+
+static void cell(const struct grid *g, const struct table *t, const struct table_row *r, unsigned c, struct surface *s, unsigned row, unsigned at, unsigned width, int difference,
+                 int tree, enum style style)
+{
+	const struct table_column *k = &t->shape->column[c];
+	char buf[TABLE_CELL + INDENT_MAX + 8], *text = buf;
+	unsigned w;
+
+	if (k->kind == FIGURE_BAR) {
+		surface_bar(s, row, at, width, STYLE_BAR, r->cell[c].number);
+		return;
+	}
+	if (tree && c + 1 == t->shape->ncolumns) {
+		unsigned in = r->depth < INDENT_MAX / 2 ? r->depth : INDENT_MAX / 2;
+		const struct table_row *next = r + 1 < t->row + t->nrows ? r + 1 : NULL;
+		text += snprintf(buf, sizeof buf, "%*s%s ", (int)(2 * in), "", !next || next->depth <= r->depth ? " " : folded(g, r->id) ? "▸" : "▾");
+	}
+	table_cell(k, &r->cell[c], difference, text);
+	w = surface_width(buf);
+	if (difference && style == STYLE_PLAIN && k->kind != FIGURE_TEXT && !(k->flags & COLUMN_FIXED)) style = *text == '+' ? STYLE_UP : *text == '-' && text[1] ? STYLE_DOWN : STYLE_DIM;
+	if (!strcmp(text, "-") && style == STYLE_PLAIN) style = STYLE_DIM;
+	if (k->kind == FIGURE_TEXT) surface_cut(s, row, at, width, style, buf);
+	else surface_put(s, row, at + (width > w ? width - w : 0), width, style, buf);
+}
+
+static void titles(struct grid *g, const struct table_shape *shape, struct surface *s, unsigned row, const unsigned char *show, unsigned rest, int tree)
+{
+	unsigned at = 0, n = 0;
+
+	surface_fill(s, row, 0, s->columns, STYLE_TITLE, ' ');
+	for (unsigned c = 0; c < shape->ncolumns && n < 32; c++) {
+		const struct table_column *k = &shape->column[c];
+		unsigned width = c + 1 == shape->ncolumns ? rest : k->width, w;
+		char title[64];
+		if (!show[c]) continue;
+		int sorted = c == g->sort && !tree;
+		snprintf(title, sizeof title, "%s%s", k->title, sorted && g->ascending ? "▲" : sorted && surface_width(k->title) < width ? "▼" : "");
+		w = surface_width(title);
+		if (k->kind == FIGURE_TEXT || k->kind == FIGURE_BAR || w >= width) surface_put(s, row, at, width, sorted ? STYLE_SORTED : STYLE_TITLE, title);
+		else surface_put(s, row, at + width - w, width, sorted ? STYLE_SORTED : STYLE_TITLE, title);
+		g->title[n].from = at;
+		g->title[n].to = at + width;
+		g->title[n++].column = c;
+		at += width + 1;
+	}
+	g->ncolumns = n;
+	g->title_row = row;
+}
+
+void grid_draw(struct grid *g, const struct table *t, struct surface *s, unsigned row, unsigned rows, int difference)
+{
+	unsigned char show[TABLE_COLUMNS_MAX];
+	unsigned rest = choose(t->shape, s->columns, show);
+	int tree = is_tree(t);
+
+	g->rows = 0;
+	if (!rows) return;
+	titles(g, t->shape, s, row++, show, rest, tree);
+	g->row0 = row;
+	g->rows = --rows;
+	if (g->selected < g->top) g->top = g->selected;
+	if (rows && g->selected >= g->top + rows) g->top = g->selected - rows + 1;
+	if (g->top + rows > g->nvisible) g->top = g->nvisible > rows ? g->nvisible - rows : 0;
+	for (unsigned i = 0; i < rows && g->top + i < g->nvisible; i++, row++) {
+		const struct table_row *r = &t->row[g->visible[g->top + i]];
+		int selected = g->top + i == g->selected;
+		enum style style = selected ? STYLE_SELECTED : *g->search && matches(t, r, g->search) ? STYLE_FOUND : STYLE_PLAIN;
+		unsigned at = 0;
+		if (selected) surface_fill(s, row, 0, s->columns, STYLE_SELECTED, ' ');
+		for (unsigned c = 0; c < t->shape->ncolumns; c++) {
+			unsigned width = c + 1 == t->shape->ncolumns ? rest : t->shape->column[c].width;
+			if (!show[c]) continue;
+			cell(g, t, r, c, s, row, at, width, difference, tree, style);
+			at += width + 1;
+		}
+		if (selected) surface_style(s, row, 0, s->columns, STYLE_SELECTED);
+	}
+}
+
+static void move(struct grid *g, const struct table *t, size_t to)
+{
+	if (!g->nvisible) return;
+	g->selected = to < g->nvisible ? to : g->nvisible - 1;
+	g->follow = 1;
+	g->id = t->row[g->visible[g->selected]].id;
+}
+
+static int click(struct grid *g, const struct table *t, const struct key *k, int *opened)
+{
+	if (k->row == g->title_row) {
+		for (unsigned i = 0; i < g->ncolumns; i++)
+			if (k->column >= g->title[i].from && k->column <= g->title[i].to) grid_sort(g, t->shape, g->title[i].column);
+		return 1;
+	}
+	if (k->row < g->row0 || k->row >= g->row0 + g->rows) return 0;
+	size_t to = g->top + (k->row - g->row0);
+	if (to >= g->nvisible) return 1;
+	*opened = g->follow && to == g->selected;
+	move(g, t, to);
+	return 1;
+}
+
+/* The arrows to the sides: closes or opens a branch; on a closed one, or a leaf, goes to its parent. */
+static void side(struct grid *g, const struct table *t, int right)
+{
+	const struct table_row *r = grid_row(g, t);
+
+	if (!r) return;
+	int leaf = r + 1 == t->row + t->nrows || r[1].depth <= r->depth;
+	if (right || (!leaf && !folded(g, r->id))) {
+		if (!leaf) fold(g, r->id, !right);
+		return;
+	}
+	for (size_t i = g->selected; i-- > 0;)
+		if (t->row[g->visible[i]].depth < r->depth) {
+			move(g, t, i);
+			return;
+		}
+}
+
+int grid_key(struct grid *g, const struct table *t, const struct key *k, int *opened)
+{
+	size_t page = g->rows > 1 ? g->rows - 1 : 1;
+	int tree = is_tree(t);
+
+	*opened = 0;
+	switch (k->code) {
+	case KEYS_UP: case 'k': move(g, t, g->selected ? g->selected - 1 : 0); return 1;
+	case KEYS_DOWN: case 'j': move(g, t, g->selected + 1); return 1;
+	case KEYS_PAGE_UP: move(g, t, g->selected > page ? g->selected - page : 0); return 1;
+	case KEYS_PAGE_DOWN: move(g, t, g->selected + page); return 1;
+	case KEYS_WHEEL_UP: move(g, t, g->selected > 3 ? g->selected - 3 : 0); return 1;
+	case KEYS_WHEEL_DOWN: move(g, t, g->selected + 3); return 1;
+	case KEYS_HOME: case 'g':
+		/* at the top the largest is looked at, whichever it is */
+		move(g, t, 0);
+		g->follow = 0;
+		return 1;
+	case KEYS_END: case 'G': move(g, t, g->nvisible); return 1;
+	case KEYS_LEFT: case KEYS_RIGHT:
+		if (tree) side(g, t, k->code == KEYS_RIGHT);
+		return 1;
+	case KEYS_ENTER:
+		if (!tree) return 0;
+		if (grid_row(g, t)) fold(g, grid_row(g, t)->id, !folded(g, grid_row(g, t)->id));
+		return 1;
+	case KEYS_CLICK: return click(g, t, k, opened);
+	}
+	return 0;
+}
+
+int grid_search(struct grid *g, const struct table *t, int backwards, int from_here)
+{
+	for (size_t i = from_here ? 0 : 1; i <= g->nvisible && g->nvisible && *g->search; i++) {
+		size_t at = (g->selected + (backwards ? g->nvisible - i % g->nvisible : i)) % g->nvisible;
+		if (!matches(t, &t->row[g->visible[at]], g->search)) continue;
+		move(g, t, at);
+		return 1;
+	}
+	return 0;
+}

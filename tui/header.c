@@ -1,0 +1,201 @@
+/* header.c: the lines at the top, which never scroll: who it is, where its memory is, how that went, what its locks cost, what stands
+ * out. A low screen gets fewer of them. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "inspect/model/history.h"
+#include "inspect/model/table.h"
+#include "inspect/model/units.h"
+#include "tui/panel.h"
+#include "tui/surface.h"
+#include "tui/view.h"
+
+enum { LOW = 20, LOWER = 12, SPARK_MAX = 60 };
+
+/* The parts of RSS, in the order of the bar. Each has a glyph of its own besides its colour. */
+static const struct { enum state_figure figure; const char *name; enum style style; uint32_t glyph; char ascii; } parts[] = {
+	{ STATE_LIVE_RESIDENT, "live", STYLE_PART_1, 0x2588, '#' }, { STATE_ROUNDING, "rounding", STYLE_PART_2, 0x2593, '%' },
+	{ STATE_CACHED, "caches", STYLE_PART_3, 0x2592, '+' }, { STATE_FREE, "free", STYLE_PART_4, 0x2591, '-' },
+	{ STATE_METADATA, "metadata", STYLE_PART_5, 0x2502, '|' }, { STATE_OTHER, "not malloc", STYLE_PART_6, 0xb7, '.' },
+};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static uint32_t glyph(const struct surface *s, int i) { return s->ascii ? (uint32_t)(unsigned char)parts[i].ascii : parts[i].glyph; }
+
+static void bytes(double v, char buf[UNITS_MAX])
+{
+	if (isnan(v)) strcpy(buf, "-");
+	else units_bytes(v, buf);
+}
+
+static void clock_text(double at, char *buf, size_t n)
+{
+	time_t when = (time_t)at;
+	struct tm tm;
+
+	if (!localtime_r(&when, &tm) || !strftime(buf, n, "%H:%M:%S", &tm)) snprintf(buf, n, "-");
+}
+
+/* On the right of the first line: which moment this is, and what is being done. */
+static unsigned moment(const struct view *v, struct surface *s)
+{
+	const struct state *now = view_state(v);
+	char clock[16] = "", mark[16], text[160];
+	int n = 0;
+
+	if (now) clock_text(now->at, clock, sizeof clock);
+	if (v->mark) clock_text(v->mark->at, mark, sizeof mark), n += snprintf(text + n, sizeof text - (size_t)n, "Δ since %s  ", mark);
+	if (v->record) n += snprintf(text + n, sizeof text - (size_t)n, "REC  ");
+	if (v->recorded) n += snprintf(text + n, sizeof text - (size_t)n, v->playing ? "REPLAY  " : "REPLAY paused  ");
+	else if (v->fixed) n += snprintf(text + n, sizeof text - (size_t)n, v->paused ? "PAUSED  " : "HISTORY  ");
+	if (*v->gone) n += snprintf(text + n, sizeof text - (size_t)n, "ENDED  ");
+	snprintf(text + n, sizeof text - (size_t)n, "%s", clock);
+	unsigned w = surface_width(text), at = s->columns > w ? s->columns - w : 0;
+	surface_put(s, 0, at, w, v->mark || v->fixed || v->record || *v->gone ? STYLE_WARN : STYLE_DIM, text);
+	return at;
+}
+
+static void who(const struct view *v, struct surface *s, const struct state *x)
+{
+	char up[UNITS_MAX], text[512], threads[UNITS_MAX] = "-";
+	unsigned end = moment(v, s), at = surface_cut(s, 0, 0, end > 2 ? end - 2 : 0, STYLE_STRONG, x->text[STATE_PROGRAM]);
+
+	if (!isnan(x->figure[STATE_THREADS])) snprintf(threads, sizeof threads, "%.0f", x->figure[STATE_THREADS]);
+	snprintf(text, sizeof text, "  pid %d  up %s  threads %s  %s", (int)x->pid, units_seconds(x->figure[STATE_UPTIME], up), threads,
+	         *x->text[STATE_ALLOCATOR] ? x->text[STATE_ALLOCATOR] : "allocator: not read yet");
+	if (end > at + 2) surface_cut(s, 0, at, end - at - 2, STYLE_PLAIN, text);
+}
+
+static void stacked(struct surface *s, unsigned row, unsigned at, unsigned width, const struct state *x)
+{
+	double whole = 0, sum = 0;
+	unsigned done = 0;
+
+	for (int i = 0; i < PARTS; i++)
+		if (!isnan(x->figure[parts[i].figure])) whole += x->figure[parts[i].figure];
+	for (int i = 0; i < PARTS && whole > 0; i++) {
+		if (isnan(x->figure[parts[i].figure])) continue;
+		sum += x->figure[parts[i].figure];
+		unsigned to = (unsigned)(sum / whole * width + 0.5);
+		surface_fill(s, row, at + done, to - done, parts[i].style, glyph(s, i));
+		done = to;
+	}
+}
+
+static void rss(struct surface *s, unsigned row, const struct state *x)
+{
+	char a[UNITS_MAX], b[UNITS_MAX], beside[64] = "";
+	unsigned at, w;
+
+	bytes(x->figure[STATE_RSS], a);
+	at = surface_print(s, row, 0, STYLE_STRONG, "rss %s ", a);
+	if (isnan(x->figure[STATE_LIVE_RESIDENT]) && isnan(x->figure[STATE_OTHER])) {
+		surface_put(s, row, at, s->columns, STYLE_DIM, "where it is: not read yet");
+		return;
+	}
+	if (!isnan(x->figure[STATE_RETAINED])) bytes(x->figure[STATE_RETAINED], b), snprintf(beside, sizeof beside, "  + %s kept, not resident", b);
+	w = (unsigned)strlen(beside);
+	if (s->columns > at + w + 12) stacked(s, row, at, s->columns - at - w, x);
+	surface_put(s, row, s->columns > w ? s->columns - w : 0, w, STYLE_DIM, beside);
+}
+
+static void legend(struct surface *s, unsigned row, const struct state *x)
+{
+	char a[UNITS_MAX];
+	unsigned at = 0;
+
+	for (int i = 0; i < PARTS; i++) {
+		if (isnan(x->figure[parts[i].figure])) continue;
+		bytes(x->figure[parts[i].figure], a);
+		surface_fill(s, row, at, 1, parts[i].style, glyph(s, i));
+		at = surface_print(s, row, at + 1, STYLE_PLAIN, " %s %s", parts[i].name, a) + (s->columns > 90 ? 3 : 1);
+	}
+}
+
+static void agent(struct surface *s, unsigned row, const struct state *x)
+{
+	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX], text[256] = "";
+	double every = x->figure[STATE_SAMPLE_RATE];
+
+	if (isnan(x->figure[STATE_SAMPLED])) {
+		bytes(x->figure[STATE_LIVE], a);
+		if (!isnan(x->figure[STATE_LIVE])) snprintf(text, sizeof text, "live %s in %s objects", a, isnan(x->figure[STATE_OBJECTS]) ? "-" : units_count(x->figure[STATE_OBJECTS], b));
+		unsigned at = surface_put(s, row, 0, s->columns, STYLE_PLAIN, text);
+		surface_put(s, row, at ? at + 2 : 0, s->columns, STYLE_DIM, "no agent: who allocates, and how much, needs  alloctop run");
+		return;
+	}
+	bytes(x->figure[STATE_SAMPLED], a);
+	unsigned at = surface_print(s, row, 0, STYLE_PLAIN, "live %s ± %s in %s objects", a, units_bytes(x->figure[STATE_SAMPLED_ERROR], b), units_count(x->figure[STATE_SAMPLED_OBJECTS], c));
+	if (!isnan(x->figure[STATE_RATE]))
+		at = surface_print(s, row, at, STYLE_PLAIN, "  allocating %s/s in %s objects/s%s", units_bytes(x->figure[STATE_RATE], a), units_count(x->figure[STATE_RATE_OBJECTS], b),
+		                   x->figure[STATE_RATE_INTERVAL] > 0 ? ", now" : ", on average since the agent began");
+	else at = surface_put(s, row, at, s->columns, STYLE_DIM, "  allocating: known at the next screen");
+	if (strcmp(x->text[STATE_AGENT], "stopped") == 0) at = surface_put(s, row, at, s->columns, STYLE_WARN, "  STOPPED");
+	units_setting((uint64_t)every, a);
+	snprintf(text, sizeof text, "  one sample per %s", a);
+	if (at + strlen(text) <= s->columns) surface_put(s, row, at, s->columns, STYLE_DIM, text);
+}
+
+static void sparks(const struct view *v, struct surface *s, unsigned row)
+{
+	static const struct { const char *name; enum state_figure figure; int from_zero; } line[] = {
+		{ "rss", STATE_RSS, 0 }, { "live", STATE_LIVE, 0 }, { "alloc/s", STATE_RATE, 1 }, { "locks", STATE_LOCK_COST, 1 },
+	};
+	double value[SPARK_MAX];
+	unsigned each = s->columns / 4, back = 0;
+	const struct state *x = view_state(v);
+	size_t count = history_count(v->history);
+
+	if (v->fixed && x)
+		while (back < count && history_at(v->history, count - 1 - back) > x->at) back++;
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned at = surface_put(s, row, i * each, each, STYLE_DIM, line[i].name) + 1, width = (i + 1) * each - 1 > at ? (i + 1) * each - 1 - at : 0;
+		if (width > SPARK_MAX) width = SPARK_MAX;
+		size_t n = history_figures(v->history, line[i].figure, back, value, width), known = 0;
+		for (size_t k = 0; k < n; k++) known += !isnan(value[k]);
+		if (known) surface_spark(s, row, at, width, STYLE_BAR, value, n, line[i].from_zero);
+		else surface_put(s, row, at, width, STYLE_DIM, "-");
+	}
+}
+
+static void words(struct surface *s, unsigned row, const char *name, const char *text, enum style style)
+{
+	unsigned at = surface_put(s, row, 0, s->columns, STYLE_DIM, name);
+
+	surface_cut(s, row, at + 1, s->columns, style, text);
+}
+
+static unsigned list(const struct view *v, struct surface *s, const struct state *x)
+{
+	const struct table *t = x->table[STATE_PROCESSES];
+	unsigned end = moment(v, s), at = surface_put(s, 0, 0, end, STYLE_STRONG, "alloctop");
+
+	surface_print(s, 0, at, STYLE_PLAIN, "  %zu processes", t ? t->nrows : 0);
+	if (s->rows < LOWER) return 1;
+	if (t && *t->note) surface_cut(s, 1, 0, s->columns, STYLE_DIM, t->note);
+	return 2;
+}
+
+unsigned header_draw(const struct view *v, struct surface *s)
+{
+	const struct state *x = view_state(v);
+	unsigned row = 1;
+
+	if (!x) {
+		surface_put(s, 0, 0, s->columns, STYLE_DIM, *v->gone ? v->gone : "reading…");
+		return 1;
+	}
+	if (v->panels == panels_list) return list(v, s, x);
+	who(v, s, x);
+	if (s->rows < LOWER) return row;
+	rss(s, row++, x);
+	if (s->rows >= LOW) legend(s, row++, x);
+	agent(s, row++, x);
+	if (s->rows >= LOW) sparks(v, s, row++);
+	if (s->rows >= LOW && *x->text[STATE_NOTES]) words(s, row++, "agent", x->text[STATE_NOTES], STYLE_WARN);
+	words(s, row++, "locks", *x->text[STATE_LOCKS] ? x->text[STATE_LOCKS] : "not watched yet", x->figure[STATE_LOCK_COST] > 0.1 ? STYLE_WARN : STYLE_PLAIN);
+	words(s, row++, "     >", *v->gone ? v->gone : *x->text[STATE_VERDICT] ? x->text[STATE_VERDICT] : "reading the heap", STYLE_STRONG);
+	return row;
+}

@@ -1,0 +1,77 @@
+/* help.c: what the panel shows, what its columns mean, and every key. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/model/table.h"
+#include "tui/panel.h"
+#include "tui/surface.h"
+#include "tui/view.h"
+
+struct key_help { const char *keys, *what; int which; };
+enum { ALWAYS, PROCESS = 1, ONE_OF_PANELS = 2, TREE = 4, ENTERS = 8, LIVE = 16, RECORDED = 32, WRITES = 64 };
+
+static const struct key_help keys[] = {
+	{ "1 - 8  Tab  S-Tab", "another panel", ONE_OF_PANELS },
+	{ "up down PgUp PgDn", "move; also k j, the wheel; a click selects", ALWAYS },
+	{ "Home End", "first and last; also g G. At the first, the cursor stays on top", ALWAYS },
+	{ "Enter", NULL, ENTERS },
+	{ "t  F5", "flat, tree from main down, tree of callers", TREE },
+	{ "s  F6", "sort by another column; < and > go through them, I turns it round", ALWAYS },
+	{ "/  F3", "search; n and N: the next one, the one before", ALWAYS },
+	{ "\\  F4", "show only rows with a word in them; empty: all", ALWAYS },
+	{ "space", "pause the display, go on; the recording goes on meanwhile", LIVE },
+	{ "space", "play the recording, or stop", RECORDED },
+	{ "[ ]", "a moment back, a moment forth; { and } ten of them", ALWAYS },
+	{ "m", "mark this moment: all figures become the difference since; M ends that", ALWAYS },
+	{ "r", "record to a file, or end that; alloctop replay shows it", WRITES },
+	{ "d", "write a profile for pprof into the current directory (agent)", WRITES },
+	{ "f", "write a flame graph, a page for a browser (agent)", WRITES },
+	{ "h  ?  F1", "this help", ALWAYS },
+	{ "Esc", "back: from here, from a filter, from the past to now", ALWAYS },
+	{ "q  F10  ^C", "leave", ALWAYS },
+	{ NULL, NULL, 0 },
+};
+
+static unsigned applies(const struct view *v, const struct panel *p)
+{
+	return (v->panels == panels_list ? 0 : PROCESS | ONE_OF_PANELS) | (p->other ? TREE : 0) | (p->enter ? ENTERS : 0) | (v->recorded ? RECORDED : LIVE) |
+	       (v->act && !v->recorded ? WRITES : 0);
+}
+
+/* Lines are counted also where they are not seen, so that it scrolls. */
+struct page { struct surface *s; unsigned row, rows, top, line; };
+
+static void line(struct page *p, enum style left_style, const char *left, const char *text)
+{
+	unsigned at = p->line++;
+
+	if (at < p->top || at - p->top >= p->rows) return;
+	surface_put(p->s, p->row + at - p->top, 1, 20, left_style, left);
+	surface_cut(p->s, p->row + at - p->top, *left ? 20 : 1, p->s->columns, STYLE_PLAIN, text);
+}
+
+static void columns_help(struct page *p, const struct table_shape *shape)
+{
+	for (unsigned c = 0; c < shape->ncolumns; c++) {
+		const struct table_column *k = &shape->column[c];
+		line(p, STYLE_STRONG, *k->title ? k->title : "(bar)", k->help);
+	}
+}
+
+void help_draw(struct view *v, struct surface *s, unsigned row, unsigned rows)
+{
+	const struct panel *panel = view_panel(v);
+	struct page p = { s, row, rows, v->help_top, 0 };
+
+	line(&p, STYLE_PLAIN, "", panel->help);
+	line(&p, STYLE_PLAIN, "", "");
+	for (const struct key_help *k = keys; k->keys; k++)
+		if (k->which == ALWAYS || (applies(v, panel) & (unsigned)k->which)) line(&p, STYLE_KEY_NAME, k->keys, k->what ? k->what : panel->enter);
+	line(&p, STYLE_PLAIN, "", "");
+	columns_help(&p, panel->shape);
+	line(&p, STYLE_PLAIN, "", "");
+	line(&p, STYLE_PLAIN, "", "A figure behind ± is the standard error of the estimate before it. \"-\" is not known, which is not zero.");
+	line(&p, STYLE_PLAIN, "", "Nothing here writes into the target or stops it.");
+	if (v->help_top + rows > p.line) v->help_top = p.line > rows ? p.line - rows : 0;
+}

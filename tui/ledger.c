@@ -1,0 +1,54 @@
+/* ledger.c: the panel of the ledger: every resident byte has a row, and they add up. */
+#include "tui/panel.h"
+
+#include "inspect/model/heap.h"
+
+enum { NAME, BYTES, SHARE, BAR, SWAPPED, NOTE, COLUMNS };
+
+static const struct table_column column[] = {
+	[NAME] = { "name", "WHERE THE RESIDENT MEMORY IS", 36, FIGURE_TEXT, COLUMN_ASCENDING, "whose it is, and what for" },
+	[BYTES] = { "bytes", "BYTES", 6, FIGURE_BYTES, 0, "in memory" },
+	[SHARE] = { "share", "SHARE", 6, FIGURE_SHARE, 0, "of the resident memory" },
+	[BAR] = { "bar", "", 14, FIGURE_BAR, COLUMN_FIXED, "SHARE as a bar" },
+	[SWAPPED] = { "swapped", "SWAP", 6, FIGURE_BYTES, 0, "swapped out" },
+	[NOTE] = { "note", "NOTE", 0, FIGURE_TEXT, 0, "how far the figure can be trusted" },
+};
+static const struct table_shape shape = { "ledger", column, COLUMNS, COLUMNS };
+
+static void beside(struct table *t, const char *name, uint64_t bytes, const char *note)
+{
+	struct table_row *r = table_add(t, table_id(4, name));
+
+	r->cell[NAME].text = table_text(t, name);
+	r->cell[BYTES].number = (double)bytes;
+	r->cell[NOTE].text = table_text(t, note);
+}
+
+static void fill(struct table *t, const struct observation *o)
+{
+	const struct ledger *l = &o->heap->ledger;
+
+	for (size_t i = 0; i < l->nrows; i++) {
+		const struct ledger_row *x = &l->row[i];
+		struct table_row *r = table_add(t, table_id(3, x->name));
+		r->cell[NAME].text = table_text(t, x->name);
+		r->cell[BYTES].number = (double)x->bytes;
+		if (l->rss) r->cell[SHARE].number = r->cell[BAR].number = (double)x->bytes / (double)l->rss;
+		if (x->swapped) r->cell[SWAPPED].number = (double)x->swapped;
+		r->cell[NOTE].text = table_text(t, x->note);
+	}
+	struct table_row *r = table_add(t, table_id(3, "= rss"));
+	r->cell[NAME].text = "sum: rss";
+	r->cell[BYTES].number = (double)l->rss;
+	r->cell[SHARE].number = 1;
+	beside(t, "beside: returned but kept", l->retained, "address space of allocators, not resident");
+	beside(t, "beside: lazily freed", l->lazy_free, "resident, the kernel may take it");
+	beside(t, "beside: swapped", l->swapped, "");
+	beside(t, "beside: in huge pages", l->huge, "of the resident memory");
+}
+
+const struct panel panel_ledger = {
+	.key = '7', .name = "Ledger", .table = STATE_LEDGER, .shape = &shape, .parts = PANEL_HEAP,
+	.help = "Where the resident memory is. The rows up to the sum add up to it exactly.",
+	.without = "The heap has not been read yet.", .fill = fill,
+};

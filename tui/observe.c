@@ -1,0 +1,400 @@
+/* observe.c: see observe.h. Three threads: `tick` makes the states and owns all that they are made of; `heap` and `locks` take as long as
+ * they take and hand over what they read. Each costs the target nothing but being looked at, and us a few percent of a core at most: the
+ * longer a reading took, the longer the pause behind it. */
+#include "tui/observe.h"
+
+#include <math.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/allocator/allocator.h"
+#include "inspect/allocator/survey.h"
+#include "inspect/client/agent.h"
+#include "inspect/lock/lock.h"
+#include "inspect/model/plain.h"
+#include "inspect/model/sites.h"
+#include "inspect/symbol/symbol.h"
+#include "inspect/target/err.h"
+#include "inspect/target/proc.h"
+#include "inspect/target/target.h"
+#include "inspect/target/xalloc.h"
+#include "tui/feed.h"
+#include "tui/outlook.h"
+#include "tui/panel.h"
+#include "tui/post.h"
+#include "tui/sites.h"
+
+enum { HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
+
+/* A snapshot and when it was taken. */
+struct moment { struct snapshot snap; double at; int taken; };
+
+/* What a thread reads and hands over: `next` under the post's mutex. */
+struct handed { void *next; char why[sizeof ((struct err *)0)->text]; int tried; };
+
+struct observe {
+	struct feed feed;
+	struct post post;
+	pthread_t tick, heap_thread, lock_thread;
+	pid_t pid;
+	double delay;
+	int whole, lock_interrupt;
+	struct handed heap_handed, lock_handed;
+	/* the tick's own */
+	struct proc proc;
+	struct agent *agent;
+	double agent_again;             /* when to look for an agent again */
+	char agent_why[sizeof ((struct err *)0)->text];
+	struct moment now, before;
+	struct symbolizer *symbols; uint64_t symbols_sum;
+	struct heap *heap; double heap_at; int heap_new;
+	struct lock_report *locks; int locks_new;
+	struct table *made[STATE_TABLES];
+	struct table *earlier[2]; double earlier_at[2];  /* sites of about a minute ago, and their successor */
+};
+
+static void forget(struct moment *m)
+{
+	if (m->taken) snapshot_free(&m->snap);
+	m->taken = 0;
+}
+
+static void hand_over(struct observe *o, struct handed *h, void (*drop)(void *), void *what, const char *why)
+{
+	void *old;
+
+	pthread_mutex_lock(&o->post.mutex);
+	old = what ? h->next : NULL;
+	if (what) h->next = what;
+	snprintf(h->why, sizeof h->why, "%s", why);
+	/* who waits for the whole, or for the first of it, is told at once */
+	if (!h->tried || (o->whole && what)) o->post.kicked = 1, pthread_cond_broadcast(&o->post.woken);
+	h->tried = 1;
+	pthread_mutex_unlock(&o->post.mutex);
+	if (old) drop(old);
+}
+
+static void *take_over(struct observe *o, struct handed *h)
+{
+	pthread_mutex_lock(&o->post.mutex);
+	void *what = h->next;
+	h->next = NULL;
+	pthread_mutex_unlock(&o->post.mutex);
+	return what;
+}
+
+static void drop_heap(void *h) { if (h) heap_free(h), free(h); }
+static void drop_locks(void *l) { if (l) lock_report_free(l), free(l); }
+
+static void *heap_main(void *arg)
+{
+	struct observe *o = arg;
+	struct survey_options options = { .flags = ALLOCATOR_REQUESTED };
+	struct target t;
+	struct err e;
+	int opened = 0;
+	double pause;
+
+	do {
+		struct heap *h = xcalloc(1, sizeof *h);
+		double start = post_clock();
+		int bad = opened ? target_refresh(&t, &e) : target_open_pid(&t, o->pid, &e);
+		if (!bad) opened = 1, bad = survey_read(&t, &options, h, &e);
+		double cost = post_clock() - start;
+		hand_over(o, &o->heap_handed, drop_heap, bad ? NULL : h, bad ? e.text : "");
+		if (bad) free(h);
+		if (bad && e.kind == ERR_GONE) break;
+		/* what somebody looks at is read more often: 5 % of a core, otherwise 1 % */
+		pause = cost * (post_wanted(&o->post) & HEAP_TABLES ? 20 : 100);
+		if (pause < o->delay) pause = o->delay;
+		if (bad) pause = 10;
+	} while (!post_sleep(&o->post, pause > 600 ? 600 : pause, 0));
+	if (opened) target_close(&t);
+	return NULL;
+}
+
+static void *lock_main(void *arg)
+{
+	struct observe *o = arg;
+	struct lock_options options = { .period_s = 0.4, .rate_hz = 250, .no_stop = 1 };
+	struct target t;
+	struct err e;
+	int opened = 0, looked;
+
+	do {
+		struct lock_report *l = xcalloc(1, sizeof *l);
+		int bad = opened ? target_refresh(&t, &e) : target_open_pid(&t, o->pid, &e);
+		if (!bad) opened = 1, bad = lock_measure(&t, &options, &o->lock_interrupt, l, &e);
+		hand_over(o, &o->lock_handed, drop_locks, bad ? NULL : l, bad ? e.text : "");
+		if (bad) free(l);
+		if (bad && e.kind == ERR_GONE) break;
+		looked = (post_wanted(&o->post) & 1 << STATE_LOCK) != 0;
+		options.rate_hz = looked ? 500 : 250;
+		options.period_s = looked ? 1 : 0.5;
+		if (post_sleep(&o->post, bad ? 10 : looked ? 0.2 : 4, 0)) break;
+	} while (1);
+	if (opened) target_close(&t);
+	return NULL;
+}
+
+/* Objects come and go with dlopen. Reading their symbols is dear: only when they did. */
+static void refresh_symbols(struct observe *o)
+{
+	const struct snapshot *s = o->now.taken ? &o->now.snap : NULL;
+	struct symbol_options options = { .pid = o->pid };
+	uint64_t sum = s ? s->nmodules + 1 : 1;
+	struct err e;
+
+	for (size_t i = 0; s && i < s->nmodules; i++) sum = sum * 31 + s->module[i].start * 7 + s->module[i].end;
+	if (o->symbols && o->symbols_sum == sum) return;
+	symbol_close(o->symbols);
+	o->symbols_sum = sum;
+	o->symbols = symbol_open(s ? s->module : NULL, s ? s->nmodules : 0, &options, &e);
+}
+
+static void read_agent(struct observe *o)
+{
+	struct moment m = { .at = post_clock() };
+	struct err e = { 0 };
+
+	if (!o->agent && m.at < o->agent_again) return;
+	if (!o->agent && agent_open(o->pid, &o->agent, &e)) o->agent = NULL;
+	if (o->agent && !agent_snapshot(o->agent, &m.snap, &e)) {
+		m.taken = 1;
+		/* after a kick so little time has passed that a rate would be noise: the older one stays */
+		if (!o->before.taken || m.at - o->now.at > o->delay / 2) {
+			forget(&o->before);
+			o->before = o->now;
+		} else {
+			forget(&o->now);
+		}
+		o->now = m;
+		o->agent_why[0] = 0;
+		return;
+	}
+	agent_close(o->agent);
+	o->agent = NULL;
+	o->agent_again = m.at + (e.kind == ERR_UNSUPPORTED ? 5 : 1);
+	snprintf(o->agent_why, sizeof o->agent_why, "%s", e.text);
+	forget(&o->now);
+	forget(&o->before);
+}
+
+static void read_rest(struct observe *o)
+{
+	struct heap *h = take_over(o, &o->heap_handed);
+	struct lock_report *l = take_over(o, &o->lock_handed);
+
+	o->heap_new = h != NULL;
+	o->locks_new = l != NULL;
+	if (h) {
+		drop_heap(o->heap);
+		o->heap = h;
+		o->heap_at = post_clock();
+	}
+	if (l) {
+		drop_locks(o->locks);
+		o->locks = l;
+	}
+}
+
+/* The growth of sites, against a table of half a minute to a minute ago, or what there is of that. */
+static void set_growth(struct observe *o, struct table *sites, double now)
+{
+	if (!o->earlier[0]) {
+		o->earlier[0] = table_use(sites);
+		o->earlier_at[0] = now;
+		return;
+	}
+	if (now - o->earlier_at[0] >= 5) sites_growth(sites, o->earlier[0], now - o->earlier_at[0]);
+	if (!o->earlier[1] && now - o->earlier_at[0] < 30) return;
+	if (o->earlier[1] && now - o->earlier_at[1] < 30) return;
+	if (o->earlier[1]) {
+		table_leave(o->earlier[0]);
+		o->earlier[0] = o->earlier[1];
+		o->earlier_at[0] = o->earlier_at[1];
+	}
+	o->earlier[1] = table_use(sites);
+	o->earlier_at[1] = now;
+}
+
+static void fill_tables(struct observe *o, struct state *s, const struct observation *seen)
+{
+	unsigned wanted = post_wanted(&o->post), here = (seen->snap ? PANEL_AGENT : 0) | (seen->heap ? PANEL_HEAP : 0) | (seen->locks ? PANEL_LOCKS : 0);
+	unsigned new = (seen->snap ? PANEL_AGENT : 0) | (o->heap_new ? PANEL_HEAP : 0) | (o->locks_new ? PANEL_LOCKS : 0);
+
+	for (const struct panel *const *p = panels_all; *p; p++) {
+		enum state_table k = (*p)->table;
+		if (!(*p)->fill || k >= STATE_TABLES) continue;
+		int make = ((*p)->parts & here) && (!o->made[k] || ((*p)->parts & new)) && (!((1u << k) & DEAR_TABLES) || ((1u << k) & wanted));
+		if (make) {
+			struct table *t = table_new((*p)->shape);
+			(*p)->fill(t, seen);
+			if (k == STATE_SITES) set_growth(o, t, o->now.at);
+			table_leave(o->made[k]);
+			o->made[k] = t;
+		} else if (!((*p)->parts & here) || (((1u << k) & DEAR_TABLES) && !((1u << k) & wanted))) {
+			table_leave(o->made[k]);
+			o->made[k] = NULL;
+		}
+		s->table[k] = table_use(o->made[k]);
+	}
+}
+
+static void who(struct state *s, const struct proc *p)
+{
+	const char *slash = strrchr(p->exe, '/'), *base = slash ? slash + 1 : p->exe;
+	struct passwd pw, *found = NULL;
+	char buf[1024];
+
+	/* a program is known by the name it goes by, but the kernel cuts that at 15 characters */
+	state_say(s, STATE_PROGRAM, "%.60s", strlen(p->comm) == 15 && !strncmp(base, p->comm, 15) ? base : p->comm);
+	if (!getpwuid_r(p->uid, &pw, buf, sizeof buf, &found) && found) state_say(s, STATE_USER, "%.31s", pw.pw_name);
+	else state_say(s, STATE_USER, "%u", (unsigned)p->uid);
+	s->pid = p->pid;
+	s->figure[STATE_RSS] = (double)p->rss_bytes;
+	s->figure[STATE_VM] = (double)p->vm_bytes;
+	s->figure[STATE_THREADS] = p->threads;
+	s->figure[STATE_UPTIME] = p->uptime_s;
+}
+
+static struct state *make(struct observe *o)
+{
+	struct state *s = state_new();
+	struct sites sites = { 0 };
+	struct observation seen = {
+		.snap = o->now.taken ? &o->now.snap : NULL, .before = o->now.taken && o->before.taken ? &o->before.snap : NULL, .interval_s = o->now.at - o->before.at,
+		.heap = o->heap, .locks = o->locks, .symbols = o->symbols,
+	};
+
+	s->at = post_date();
+	who(s, &o->proc);
+	if (seen.snap) {
+		sites_make(&sites, seen.snap, seen.before, seen.before ? seen.interval_s : 0, o->symbols);
+		seen.sites = &sites;
+		outlook_agent(s, seen.snap, &sites);
+	}
+	if (o->heap) {
+		outlook_heap(s, o->heap);
+		s->figure[STATE_HEAP_AGE] = post_clock() - o->heap_at;
+	}
+	if (o->locks) outlook_locks(s, o->locks);
+	fill_tables(o, s, &seen);
+	pthread_mutex_lock(&o->post.mutex);
+	if (!o->heap && *o->heap_handed.why) state_say(s, STATE_NOTES, "heap not read: %s", o->heap_handed.why);
+	if (!o->locks && *o->lock_handed.why) state_say(s, STATE_LOCKS, "not known: %s", o->lock_handed.why);
+	pthread_mutex_unlock(&o->post.mutex);
+	outlook_verdict(s);
+	if (seen.sites) sites_free(&sites);
+	return s;
+}
+
+/* The process is no more: says so once, on a state without figures; the screen keeps the last one. */
+static int gone(struct observe *o)
+{
+	struct proc p;
+	struct err e;
+	int bad = proc_read(&p, o->pid, &e);
+
+	if (!bad && p.start_ticks == o->proc.start_ticks && p.state != 'Z' && p.state != 'X') {
+		o->proc = p;
+		return 0;
+	}
+	struct state *s = state_new();
+	s->at = post_date();
+	s->pid = o->pid;
+	state_say(s, STATE_GONE, "%s", !bad && p.start_ticks != o->proc.start_ticks ? "has ended (another process has its PID now)" : "has ended");
+	post_put(&o->post, s);
+	return 1;
+}
+
+static int complete(struct observe *o)
+{
+	pthread_mutex_lock(&o->post.mutex);
+	int tried = o->heap_handed.tried && o->lock_handed.tried;
+	pthread_mutex_unlock(&o->post.mutex);
+	return tried;
+}
+
+static void *tick_main(void *arg)
+{
+	struct observe *o = arg;
+	double first = post_clock();
+
+	for (;;) {
+		double start = post_clock();
+		/* who looks once waits until all is there, but not for ever */
+		if (o->whole && !complete(o) && start - first < 60) {
+			if (post_sleep(&o->post, 0.2, 1)) break;
+			continue;
+		}
+		if (gone(o)) break;
+		read_agent(o);
+		read_rest(o);
+		refresh_symbols(o);
+		post_put(&o->post, make(o));
+		double left = start + o->delay - post_clock();
+		if (post_sleep(&o->post, left > 0.02 ? left : 0.02, 1)) break;
+	}
+	return NULL;
+}
+
+static int observe_descriptor(const struct feed *f) { return ((const struct observe *)f)->post.event; }
+static struct state *observe_take(struct feed *f) { return post_take(&((struct observe *)f)->post); }
+static void observe_want(struct feed *f, unsigned tables) { post_want(&((struct observe *)f)->post, tables); }
+
+static void observe_close(struct feed *f)
+{
+	struct observe *o = (struct observe *)f;
+
+	__atomic_store_n(&o->lock_interrupt, 1, __ATOMIC_RELAXED);
+	post_stop(&o->post);
+	pthread_join(o->tick, NULL);
+	pthread_join(o->heap_thread, NULL);
+	pthread_join(o->lock_thread, NULL);
+	agent_close(o->agent);
+	forget(&o->now);
+	forget(&o->before);
+	symbol_close(o->symbols);
+	drop_heap(o->heap);
+	drop_heap(o->heap_handed.next);
+	drop_locks(o->locks);
+	drop_locks(o->lock_handed.next);
+	for (int i = 0; i < STATE_TABLES; i++) table_leave(o->made[i]);
+	table_leave(o->earlier[0]);
+	table_leave(o->earlier[1]);
+	post_close(&o->post);
+	free(o);
+}
+
+static const struct feed_ops ops = { observe_descriptor, observe_take, observe_want, observe_close };
+
+int observe_open(pid_t pid, double delay_s, int whole, struct feed **out, struct err *e)
+{
+	struct target probe;
+	struct proc p;
+	sigset_t all, old;
+
+	if (proc_read(&p, pid, e)) return -1;
+	/* says why when nothing of it may be read */
+	if (target_open_pid(&probe, pid, e)) return -1;
+	target_close(&probe);
+	struct observe *o = xcalloc(1, sizeof *o);
+	o->feed.ops = &ops;
+	o->pid = pid;
+	o->delay = delay_s;
+	o->whole = whole;
+	o->proc = p;
+	post_open(&o->post);
+	/* signals are the drawing thread's */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int bad = pthread_create(&o->heap_thread, NULL, heap_main, o) || pthread_create(&o->lock_thread, NULL, lock_main, o) || pthread_create(&o->tick, NULL, tick_main, o);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (bad) return err_set(e, ERR_FAIL, "starting the threads that read pid %d: no more threads are to be had", (int)pid);
+	*out = &o->feed;
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* view_draw.c: the screen of a view: header, tabs, the panel or what lies over it, keys. */
+#include <stdio.h>
+#include <string.h>
+
+#include "inspect/model/state.h"
+#include "inspect/model/table.h"
+#include "tui/panel.h"
+#include "tui/surface.h"
+#include "tui/view.h"
+
+static void tabs(struct view *v, struct surface *s, unsigned row)
+{
+	unsigned at = 0;
+
+	v->tab_row = row;
+	for (unsigned i = 0; v->panels[i]; i++) {
+		enum style style = i == v->current ? STYLE_TAB_ON : STYLE_TAB;
+		v->tab[i].from = at;
+		at = surface_print(s, row, at, style, i == v->current ? "[%c %s]" : " %c %s ", v->panels[i]->key, v->panels[i]->name);
+		v->tab[i].to = at;
+		if (s->columns >= 90) at++;
+	}
+	if (view_panel(v)->other && at + 12 < s->columns) {
+		const char *how = view_panel(v)->table == STATE_SITES ? "flat" : view_panel(v)->table == STATE_CALLEES ? "tree" : "callers";
+		surface_print(s, row, at + 1, STYLE_DIM, "%s (t)", how);
+	}
+}
+
+/* What the panel shows: the table of the moment, or what it is more or less than the mark's. A user of it is the caller's. */
+static struct table *table_of(struct view *v, int *difference)
+{
+	enum state_table k = view_panel(v)->table;
+	const struct state *s = view_state(v);
+	struct table *t = k == STATE_TABLES ? v->log : s ? s->table[k] : NULL, *base = k < STATE_TABLES && v->mark ? v->mark->table[k] : NULL;
+
+	*difference = t && base && v->mark != s;
+	if (*difference) return table_difference(t, base);
+	return table_use(t);
+}
+
+/* Text over several lines, broken at blanks. */
+static void wrapped(struct surface *s, unsigned row, unsigned rows, enum style style, const char *text)
+{
+	unsigned width = s->columns > 4 ? s->columns - 4 : 1;
+
+	while (*text && rows--) {
+		size_t n = strlen(text);
+		if (n > width) {
+			for (n = width; n > width / 2 && text[n] != ' '; n--) {}
+			if (text[n] != ' ') n = width;
+		}
+		char line[2048];
+		snprintf(line, sizeof line, "%.*s", (int)n, text);
+		surface_put(s, row++, 2, width, style, line);
+		for (text += n; *text == ' '; text++) {}
+	}
+}
+
+static void body(struct view *v, struct surface *s, unsigned row, unsigned rows)
+{
+	struct grid *g = &v->grid[v->current];
+	int difference;
+
+	table_leave(v->drawn);
+	v->drawn = table_of(v, &difference);
+	if (!v->drawn || !v->drawn->nrows) {
+		const struct state *x = view_state(v);
+		const char *why = v->drawn && *v->drawn->note ? v->drawn->note : view_panel(v)->without;
+		if (x || *v->gone) wrapped(s, row + 1, rows > 1 ? rows - 1 : 0, STYLE_DIM, why);
+		if (v->drawn) grid_arrange(g, v->drawn);
+		return;
+	}
+	if (v->mark && !difference && v->mark != view_state(v) && view_panel(v)->table < STATE_TABLES) view_say(v, "this panel was not read when the mark was set: no difference");
+	grid_arrange(g, v->drawn);
+	int noted = *v->drawn->note && rows > 5 && v->panels != panels_list;
+	grid_draw(g, v->drawn, s, row, rows - (unsigned)noted, difference);
+	if (!g->nvisible) surface_print(s, row + 2, 2, STYLE_DIM, "No row has \"%s\" in it (Esc ends the filter).", g->filter);
+	if (noted) surface_cut(s, row + rows - 1, 0, s->columns, STYLE_DIM, v->drawn->note);
+}
+
+static void detail(struct view *v, struct surface *s, unsigned row, unsigned rows)
+{
+	size_t n = 0;
+
+	for (const char *p = v->detail, *end; *p; p = end + 1, n++) {
+		char line[2048];
+		end = strchr(p, '\n');
+		if (!end) end = p + strlen(p) - 1;
+		snprintf(line, sizeof line, "%.*s", (int)(end - p), p);
+		if (n >= v->detail_top && n - v->detail_top < rows) surface_cut(s, row + (unsigned)(n - v->detail_top), 1, s->columns, n ? STYLE_PLAIN : STYLE_STRONG, line);
+	}
+}
+
+static void sort_menu(struct view *v, struct surface *s, unsigned row, unsigned rows)
+{
+	const struct table_shape *shape = view_panel(v)->shape;
+	unsigned top = v->sort_at >= rows ? v->sort_at - rows + 1 : 0;
+
+	for (unsigned c = top; c < shape->ncolumns && c - top < rows; c++) {
+		enum style style = c == v->sort_at ? STYLE_SELECTED : STYLE_PLAIN;
+		const char *title = *shape->column[c].title ? shape->column[c].title : "(bar)";
+		surface_fill(s, row + c - top, 0, s->columns, style, ' ');
+		surface_put(s, row + c - top, 1, 18, style, title);
+		surface_cut(s, row + c - top, 20, s->columns, style, shape->column[c].help);
+	}
+}
+
+struct hint { const char *key, *word; };
+
+static void hints(struct surface *s, unsigned row, const struct hint *h)
+{
+	unsigned at = 0;
+
+	for (; h->key; h++) {
+		if (!*h->key) continue;
+		unsigned w = surface_width(h->key) + surface_width(h->word) + 2;
+		if (at + w > s->columns) break;
+		at = surface_put(s, row, at, s->columns, STYLE_KEY_NAME, h->key);
+		at = surface_put(s, row, at, s->columns, STYLE_KEY, h->word) + 1;
+	}
+}
+
+static void bottom(const struct view *v, struct surface *s, unsigned row)
+{
+	static const struct hint detail_keys[] = { { "Esc", "back" }, { "up down PgUp PgDn", "scroll" }, { NULL, NULL } };
+	static const struct hint sort_keys[] = { { "Enter", "sort by it, or turn it round" }, { "Esc", "back" }, { NULL, NULL } };
+	const struct panel *p = view_panel(v);
+	int writes = v->act && !v->recorded, process = v->panels != panels_list;
+	const struct hint keys[] = {
+		{ "h", "help" }, { p->enter ? "Enter" : "", p->table == STATE_PROCESSES ? "open" : "more" }, { p->other ? "t" : "", "tree" }, { "s", "sort" }, { "/", "search" },
+		{ "\\", "filter" }, { "space", v->recorded ? "play" : v->fixed ? "go on" : "pause" }, { "m", "mark" }, { "[ ]", "time" }, { writes && process ? "d" : "", "profile" },
+		{ writes && process ? "f" : "", "flame" }, { writes && process ? "r" : "", v->record ? "stop" : "record" }, { "q", "quit" }, { NULL, NULL },
+	};
+
+	if (v->mode == VIEW_SEARCH || v->mode == VIEW_FILTER) {
+		unsigned at = surface_put(s, row, 0, s->columns, STYLE_STRONG, v->mode == VIEW_SEARCH ? "search: " : "only rows with: ");
+		at = surface_put(s, row, at, s->columns, STYLE_PLAIN, v->entry);
+		surface_fill(s, row, at, 1, STYLE_SELECTED, ' ');
+	} else if (*v->message) {
+		surface_cut(s, row, 0, s->columns, STYLE_STRONG, v->message);
+	} else if (v->mode == VIEW_TABLE && *v->grid[v->current].filter) {
+		surface_print(s, row, 0, STYLE_WARN, "only rows with \"%s\" (Esc: all)", v->grid[v->current].filter);
+	} else {
+		hints(s, row, v->mode == VIEW_TABLE ? keys : v->mode == VIEW_SORT ? sort_keys : detail_keys);
+	}
+}
+
+void view_draw(struct view *v, struct surface *s)
+{
+	unsigned row = header_draw(v, s), keys = s->rows > 4, last = s->rows - keys;
+
+	if (row < last && v->panels != panels_list && s->rows > 3) tabs(v, s, row++);
+	v->body_rows = row < last ? last - row : 0;
+	if (v->body_rows && v->mode == VIEW_DETAIL) detail(v, s, row, v->body_rows);
+	else if (v->body_rows && v->mode == VIEW_HELP) help_draw(v, s, row, v->body_rows);
+	else if (v->body_rows && v->mode == VIEW_SORT) sort_menu(v, s, row, v->body_rows);
+	else if (v->body_rows) body(v, s, row, v->body_rows);
+	if (keys) bottom(v, s, last);
+}
