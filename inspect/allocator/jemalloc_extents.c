@@ -10,7 +10,7 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { WORDS = 8192 /* of a leaf, read at once */, RECORDS_MAX = 8192 /* read in quick mode */, PAD = 4096 };
+enum { WORDS = 8192 /* of a leaf, read at once */, WORDS_MAX = 1 << 30 /* in all: 4 TiB of heap */, RECORDS_MAX = 8192 /* read in quick mode */, PAD = 4096 };
 
 /* The extent whose pages are being seen. */
 struct extent { uint64_t edata, first, last, word; };
@@ -18,7 +18,7 @@ struct extent { uint64_t edata, first, last, word; };
 struct walk {
 	struct jemalloc *j;
 	struct extent open;
-	uint64_t records;
+	uint64_t records, words;
 };
 
 static void tell(const struct jemalloc *j, uint64_t start, uint64_t bytes, enum allocator_range what)
@@ -158,9 +158,10 @@ static int is_private_anonymous(const struct map *m)
 /* [start, end) lies in one leaf's part of the address space. */
 static void walk_part(struct walk *w, uint64_t leaf, uint64_t start, uint64_t end, uint64_t *words)
 {
-	for (uint64_t at = start; at < end; at += (uint64_t)WORDS * JEMALLOC_PAGE) {
+	for (uint64_t at = start; at < end && w->words < WORDS_MAX; at += (uint64_t)WORDS * JEMALLOC_PAGE) {
 		uint64_t n = (end - at) / JEMALLOC_PAGE < WORDS ? (end - at) / JEMALLOC_PAGE : WORDS;
 		n = mem_read_some(w->j->t->mem, leaf + (at / JEMALLOC_PAGE & JEMALLOC_LEAF_MASK) * 8, words, n * 8) / 8;
+		w->words += n;
 		for (uint64_t i = 0; i < n; i++)
 			if (words[i]) see(w, at + i * JEMALLOC_PAGE, words[i]);
 	}
@@ -182,6 +183,7 @@ void jemalloc_extents(struct jemalloc *j)
 		}
 	}
 	close_extent(&w);
+	if (w.words >= WORDS_MAX) jemalloc_bad(j, "its tree has no end");
 	j->by_arena = w.records <= RECORDS_MAX || j->flags & ALLOCATOR_FULL;
 	free(words);
 }

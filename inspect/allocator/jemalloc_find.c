@@ -16,6 +16,7 @@ enum {
 	INFO = 40,                      /* a record of the table */
 	ARENA_MAX = 192 << 10,          /* the bins begin before this */
 	HITS = 4096,
+	TRIES_MAX = 64,                 /* arenas looked at, in one object, that turn out to be none */
 	CONFIRMED = 1,                  /* slabs that must say the class of their bin: one in 256 says it by chance */
 	TORN_MAX = 8,
 	BASE_NEAR = 72,                 /* bytes before the bins, or behind them, in which the pointer to the base is */
@@ -58,6 +59,7 @@ struct find {
 	struct jemalloc_bin_info info[JEMALLOC_BINS];
 	uint64_t infos;                 /* address of the table */
 	const struct jemalloc_layout *layout;
+	unsigned tries;
 	uint64_t bins;                  /* from an arena to its first bin; 0: not known yet */
 	struct hit { uint64_t word, arena; } *hit; size_t nhits;
 	uint64_t edata, page;           /* a slab's record and its address, for: */
@@ -169,7 +171,7 @@ static int see_first_arena(void *arg, uint64_t addr, const char *p, size_t n)
 
 	(void)addr;
 	for (size_t i = 0; i + 8 <= n; i += 8)
-		if (may_be_arena(f, window_word(p, i)) && find_bins(f, window_word(p, i))) return 1;
+		if (may_be_arena(f, window_word(p, i)) && (find_bins(f, window_word(p, i)) || ++f->tries == TRIES_MAX)) return 1;
 	return 0;
 }
 
@@ -230,7 +232,7 @@ static int find_in(struct find *f, struct allocator_found *out)
 
 	/* before 5.2 the table is a constant, elsewhere: it is known then */
 	if (!window_scan(f->t, f->region, 0, INFO * JEMALLOC_BINS, see_infos, f)) jemalloc_infos(f->w, 0, f->info);
-	if (!window_scan(f->t, f->region, 0, 8, see_first_arena, f)) return 0;
+	if (!window_scan(f->t, f->region, 0, 8, see_first_arena, f) || !f->bins) return 0;
 	window_scan(f->t, f->region, 0, 8, see_arenas, f);
 	if (!f->nhits) return 0;
 	window_scan(f->t, f->region, 0, 8, see_root, f);
@@ -254,7 +256,7 @@ size_t jemalloc_find(const struct target *t, struct allocator_found *out, size_t
 	f.hit = xcalloc(HITS, sizeof *f.hit);
 	for (size_t i = 0; i < nregions && n < max; i++) {
 		f.region = &region[i];
-		f.nhits = 0;
+		f.nhits = f.tries = 0;
 		f.bins = f.infos = f.root = 0;
 		n += (size_t)find_in(&f, &out[n]);
 	}

@@ -72,8 +72,8 @@ int mimalloc_remember(uint64_t **set, size_t *n, uint64_t v);
 
 /* --- mimalloc_page.c: one page into classes, owners and the sink. */
 void mimalloc_page_see(struct mimalloc *m, const struct mimalloc_page *p);
-/* Some blocks of this size that counted as used had been freed by other threads. */
-void mimalloc_page_unuse(struct mimalloc *m, uint64_t block_size, uint64_t thread, uint64_t n);
+/* Some blocks of this size that counted as used had been freed by other threads. -1: so many there are not. */
+int mimalloc_page_unuse(struct mimalloc *m, uint64_t block_size, uint64_t thread, uint64_t n);
 
 /* --- mimalloc_segment.c: 2.x */
 size_t mimalloc_segment_find(const struct target *t, struct window *w, struct allocator_found *out);

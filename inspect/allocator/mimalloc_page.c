@@ -108,20 +108,21 @@ static void tell_blocks(struct mimalloc *m, struct mimalloc_page p)
 	mimalloc_tell(m, end, p.start + p.bytes - end, ALLOCATOR_FREE);
 }
 
-void mimalloc_page_unuse(struct mimalloc *m, uint64_t block_size, uint64_t thread, uint64_t n)
+int mimalloc_page_unuse(struct mimalloc *m, uint64_t block_size, uint64_t thread, uint64_t n)
 {
 	struct heap_class *c = heap_class_of(m->a, block_size);
 	struct mimalloc_owner *o = owner_of(m, thread);
 
 	if (c->live < n || o->live < n * block_size) {
 		mimalloc_bad(m, "more blocks of %" PRIu64 " bytes were freed by other threads than there are", block_size);
-		return;
+		return -1;
 	}
 	c->live -= n;
 	c->free += n;
 	o->live -= n * block_size;
 	o->free += n * block_size;
 	m->remote += n;
+	return 0;
 }
 
 void mimalloc_page_see(struct mimalloc *m, const struct mimalloc_page *p)

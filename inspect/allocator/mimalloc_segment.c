@@ -11,8 +11,11 @@
 #include "inspect/target/xalloc.h"
 
 enum {
+	ALIGN_MIN = 8 << 20,
 	HEADER = 384, ENTRIES_MAX = 1024, INFO_MAX = 32, SLICE_MAX = 96,
 	LISTS_MAX = 1 << 20,            /* blocks in lists of heaps */
+	PLACES_OF_MAP = 64, PLACES = 8192,      /* looked at to find one: in one mapping, in all */
+	PLACES_MAX = 1 << 22,           /* looked at to find all */
 	HUGE_SIZE = 1 << 31,            /* in 32 bits: it is as large as the page */
 };
 
@@ -50,12 +53,13 @@ static int leads_to_end(struct window *w, const struct mimalloc_segments *l, con
 }
 
 /* Calls fn for each address in private anonymous memory that a segment could begin at, until it returns non-zero. */
-static int each_place(const struct target *t, uint64_t align, int (*fn)(void *arg, uint64_t addr), void *arg)
+static int each_place(const struct target *t, uint64_t align, uint64_t of_map, uint64_t in_all, int (*fn)(void *arg, uint64_t addr), void *arg)
 {
 	for (size_t i = 0; i < t->maps.n; i++) {
 		const struct map *m = &t->maps.map[i];
+		uint64_t at = (m->start + align - 1) & ~(align - 1), n = 0;
 		if (m->inode || m->shared || !m->read || !m->write || m->end >> 47 || !target_is_anonymous(t, m->start)) continue;
-		for (uint64_t at = (m->start + align - 1) & ~(align - 1); at < m->end && m->end - at > HEADER; at += align)
+		for (; at < m->end && m->end - at > HEADER && n < of_map && in_all; at += align, n++, in_all--)
 			if (fn(arg, at)) return 1;
 	}
 	return 0;
@@ -67,7 +71,11 @@ static int try_place(void *arg, uint64_t addr)
 {
 	struct find *f = arg;
 
-	return is_segment(f->w, f->layout, addr, &f->found) && leads_to_end(f->w, f->layout, &f->found);
+	for (unsigned k = 0; k < MIMALLOC_SEGMENTS; k++) {
+		f->layout = &mimalloc_segments[k];
+		if (addr % f->layout->align == 0 && is_segment(f->w, f->layout, addr, &f->found) && leads_to_end(f->w, f->layout, &f->found)) return 1;
+	}
+	return 0;
 }
 
 static int see_cookie(void *arg, uint64_t addr, const char *p, size_t n)
@@ -88,23 +96,20 @@ size_t mimalloc_segment_find(const struct target *t, struct window *w, struct al
 	struct target_region *region;
 	size_t nregions, found = 0;
 
-	for (unsigned k = 0; k < MIMALLOC_SEGMENTS && !found; k++) {
-		f.layout = &mimalloc_segments[k];
-		if (!each_place(t, f.layout->align, try_place, &f)) continue;
-		nregions = target_data_regions(t, &region);
-		f.cookie = f.found.cookie;
-		for (size_t i = 0; i < nregions && !found; i++) {
-			const char *base = strrchr(region[i].path, '/');
-			if (!window_scan(t, &region[i], 0, 8, see_cookie, &f)) continue;
-			*out = (struct allocator_found){ .state = f.at, .layout = k };
-			out->extra[MIMALLOC_EXTRA_COOKIE] = f.cookie;
-			snprintf(out->version, sizeof out->version, "%s", f.layout->version);
-			snprintf(out->owner, sizeof out->owner, "%s", base ? base + 1 : region[i].path);
-			snprintf(out->evidence, sizeof out->evidence, "a segment at 0x%" PRIx64 " that has its own address xored with a number in the library's data", f.found.addr);
-			found = 1;
-		}
-		free(region);
+	if (!each_place(t, ALIGN_MIN, PLACES_OF_MAP, PLACES, try_place, &f)) return 0;
+	nregions = target_data_regions(t, &region);
+	f.cookie = f.found.cookie;
+	for (size_t i = 0; i < nregions && !found; i++) {
+		const char *base = strrchr(region[i].path, '/');
+		if (!window_scan(t, &region[i], 0, 8, see_cookie, &f)) continue;
+		*out = (struct allocator_found){ .state = f.at, .layout = (unsigned)(f.layout - mimalloc_segments) };
+		out->extra[MIMALLOC_EXTRA_COOKIE] = f.cookie;
+		snprintf(out->version, sizeof out->version, "%s", f.layout->version);
+		snprintf(out->owner, sizeof out->owner, "%s", base ? base + 1 : region[i].path);
+		snprintf(out->evidence, sizeof out->evidence, "a segment at 0x%" PRIx64 " that has its own address xored with a number in the library's data", f.found.addr);
+		found = 1;
 	}
+	free(region);
 	return found;
 }
 
@@ -201,12 +206,12 @@ static void heap_list(struct mimalloc *m, uint64_t heap)
 			mimalloc_bad(m, "the list of freed blocks of the heap at 0x%" PRIx64 " is broken", heap);
 			return;
 		}
-		mimalloc_page_unuse(m, p.block_size, p.thread, 1);
+		if (mimalloc_page_unuse(m, p.block_size, p.thread, 1)) return;
 	}
 }
 
 void mimalloc_segment_walk(struct mimalloc *m)
 {
-	each_place(m->t, m->layout->align, walk_segment, m);
+	each_place(m->t, m->layout->align, PLACES_MAX, PLACES_MAX, walk_segment, m);
 	for (size_t i = 0; i < m->nheaps; i++) heap_list(m, m->heap[i]);
 }

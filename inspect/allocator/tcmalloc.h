@@ -69,6 +69,7 @@ struct tcmalloc {
 	struct tcmalloc_large { uint64_t bytes, n; } *large; size_t nlarge;
 	uint64_t spans, in_use, free, returned; /* bytes */
 	size_t caches;
+	uint64_t steps, words;
 	struct tcmalloc_extent { uint64_t start, end, map; } meta[64]; size_t nmeta;    /* where metadata was seen, by map */
 	uint64_t bad;
 	char why[96];

@@ -7,14 +7,14 @@
 
 #include "inspect/allocator/window.h"
 
-enum { CACHES_MAX = 1 << 16, LENGTH_MAX = 1 << 20, TLS = 16 << 10 /* below its thread pointer a thread has its pointer to its cache */ };
+enum { CACHES_MAX = 1 << 16, LENGTH_MAX = 1 << 20, STEPS_MAX = 1 << 24 /* objects followed in all */, TLS = 16 << 10 /* below its thread pointer a thread has its pointer to its cache */ };
 
 static void follow(struct tcmalloc *m, uint64_t p, uint64_t n, uint64_t size)
 {
 	uint64_t left = n;
 
 	for (; left && p; left--) {
-		if (p % 8 || !target_is_anonymous(m->t, p)) break;
+		if (m->steps++ > STEPS_MAX || p % 8 || !target_is_anonymous(m->t, p)) break;
 		if (m->sink) m->sink->range(m->sink, p, size, ALLOCATOR_CACHED);
 		p = window_u64(m->w, p);
 	}

@@ -10,7 +10,7 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { WORDS = 4096 /* of a leaf, read at once */, SPAN_BYTES_MAX = 1 << 20 /* of a class's span */, LARGE_MAX = 1 << 16 };
+enum { WORDS = 4096 /* of a leaf, read at once */, WORDS_MAX = 1 << 30 /* in all: pages looked at */, SPAN_BYTES_MAX = 1 << 20 /* of a class's span */, LARGE_MAX = 1 << 16 };
 
 struct walk {
 	struct tcmalloc *m;
@@ -136,7 +136,7 @@ static void walk_map(struct walk *w, const struct map *map)
 	uint64_t page = (map->start + ((uint64_t)1 << shift) - 1) >> shift, end = map->end >> shift;
 	int follows = 0;                /* a span ended here */
 
-	while (page < end) {
+	while (page < end && m->words++ < WORDS_MAX) {
 		uint64_t addr = word_of(w, page);
 		struct tcmalloc_span s;
 		if (!addr) {
@@ -171,6 +171,7 @@ void tcmalloc_spans(struct tcmalloc *m)
 		const struct map *map = &m->t->maps.map[i];
 		if (!map->inode && !map->shared && !(map->end >> 47) && target_is_anonymous(m->t, map->start)) walk_map(w, map);
 	}
+	if (m->words >= WORDS_MAX) tcmalloc_bad(m, "its map of pages has no end");
 	free(w->content);
 	free(w->is_free);
 	free(w);

@@ -1,4 +1,5 @@
-/* window.c: see window.h. Pages are kept by their address modulo the number kept: no search, no list to maintain. */
+/* window.c: see window.h. Pages are kept by their address, mixed: no search, no list to maintain; and what is aligned to megabytes does not
+ * collide. */
 #include "inspect/allocator/window.h"
 
 #include <stdlib.h>
@@ -36,7 +37,7 @@ int window_read(struct window *w, uint64_t addr, void *buf, size_t n)
 
 	for (size_t done = 0; done < n;) {
 		uint64_t a = addr + done, page = a & ~(uint64_t)(PAGE - 1);
-		size_t slot = page / PAGE % KEPT, off = a - page, part = PAGE - off < n - done ? PAGE - off : n - done;
+		size_t slot = (page / PAGE ^ page >> 21 ^ page >> 29) % KEPT, off = a - page, part = PAGE - off < n - done ? PAGE - off : n - done;
 		if (a < addr) goto unreadable;
 		if (w->at[slot] != page + 1) {
 			w->at[slot] = page + 1;
