@@ -169,7 +169,7 @@ int locks_json(const struct locks_reading *r, int compact, struct err *e)
 	json_object_set_new(o, "sources", sources(l));
 	json_object_set_new(o, "pauses", pauses(l));
 	json_object_set_new(o, "summary", summary(l));
-	bad = json_dumpf(o, stdout, (size_t)(compact ? JSON_COMPACT : JSON_INDENT(2)) | JSON_REAL_PRECISION(6));
+	bad = json_dumpf(o, stdout, (size_t)(compact ? JSON_COMPACT : JSON_INDENT(2)) | JSON_REAL_PRECISION(12));
 	json_decref(o);
 	if (bad) return err_set(e, ERR_FAIL, "writing JSON to standard output failed");
 	putchar('\n');

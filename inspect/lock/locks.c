@@ -36,6 +36,16 @@ const struct lock_source *lock_source_find(const char *name)
 	return NULL;
 }
 
+/* By name: a program that has not allocated yet has a libc already. One that is linked statically shows by its allocator. */
+static int has_musl(const struct target *t)
+{
+	for (size_t i = 0; i < t->maps.n; i++) {
+		const char *slash = strrchr(t->maps.map[i].path, '/');
+		if (slash && (!strcmp(slash, "/libc.so") || !strncmp(slash, "/ld-musl-", 9))) return 1;
+	}
+	return 0;
+}
+
 /* The locks of all allocators there are. Those whose names do not say whose they are get the allocator's in front. */
 static void find_locks(const struct target *t, struct lock_watch *w, struct lock_known **known, struct lock_owner *owner)
 {
@@ -43,6 +53,7 @@ static void find_locks(const struct target *t, struct lock_watch *w, struct lock
 	size_t n = allocator_probe_all(t, found, FOUND_MAX);
 
 	*known = NULL;
+	w->musl = has_musl(t);
 	for (size_t i = 0; i < n; i++) {
 		struct heap_allocator a = { .name = found[i].kind->name };
 		const char *word = found[i].kind->name;

@@ -24,6 +24,7 @@ __attribute__((noinline)) static void work(size_t size)
 	memset(p, 1, size);
 	__asm__ volatile("" : : "r"(p) : "memory");
 	free(p);
+	__asm__ volatile("");           /* no tail call: whoever waits in free has been called from here */
 }
 
 static void *run(void *arg)
