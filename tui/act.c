@@ -100,7 +100,7 @@ static void write_profile(struct act *a, const struct profile *p)
 	if (fclose(f) && !bad) bad = err_sys(&e, errno, "writing %s", path);
 	if (bad) unlink(path);
 	if (bad) snprintf(a->text, sizeof a->text, "%s", e.text);
-	else snprintf(a->text, sizeof a->text, strcmp(a->format->name, "pprof") ? "wrote %s" : "wrote %s: go tool pprof -http=: opens it", path);
+	else snprintf(a->text, sizeof a->text, strcmp(a->format->name, "pprof") ? "wrote %s" : "wrote %s (for go tool pprof)", path);
 }
 
 static void *run(void *arg)

@@ -48,7 +48,8 @@ struct census {
 	unsigned denied, agents;
 };
 
-static const double share = 0.04, least_growth_s = 3, growth_s = 60;
+/* the list is new to its user: at first it may cost more */
+static const double credit_s = 1, share = 0.04, least_growth_s = 3, growth_s = 60;
 
 static int by_pid(const void *a, const void *b)
 {
@@ -273,17 +274,16 @@ static void *census_main(void *arg)
 		while (c->whole && (k = due(c)) && !k->looked) look(c, k);
 		post_put(&c->post, make(c));
 		int any = 0, bad = 0;
-		while (!bad && c->debt <= share * c->delay && (k = due(c))) {
+		while (!bad && c->debt <= 0 && (k = due(c))) {
 			look(c, k);
-			any++;
+			/* what is new is shown soon */
+			if (++any % 8 == 0) post_put(&c->post, make(c));
 			bad = post_sleep(&c->post, 0, 0);
 		}
-		/* what is new is shown at once */
 		if (any && !bad) post_put(&c->post, make(c));
 		double left = start + c->delay - post_clock();
 		if (bad || post_sleep(&c->post, left > 0.05 ? left : 0.05, 0)) break;
-		c->debt -= share * (post_clock() - start);
-		if (c->debt < 0) c->debt = 0;
+		if (c->debt > 0) c->debt -= share * (post_clock() - start);
 	}
 	return NULL;
 }
@@ -313,6 +313,7 @@ int census_open(double delay_s, int whole, struct feed **out, struct err *e)
 	c->feed.ops = &ops;
 	c->delay = delay_s;
 	c->whole = whole;
+	c->debt = -credit_s;
 	post_open(&c->post);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);

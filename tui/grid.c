@@ -105,16 +105,23 @@ const struct table_row *grid_row(const struct grid *g, const struct table *t)
 	return t && g->selected < g->nvisible && g->visible[g->selected] < t->nrows ? &t->row[g->visible[g->selected]] : NULL;
 }
 
+/* A sign takes one more: a figure that was cut would be another figure. */
+static unsigned width_of(const struct table_column *k, int difference)
+{
+	return k->width + (difference && k->width && k->width < 7 && k->kind != FIGURE_TEXT && k->kind != FIGURE_BAR && !(k->flags & COLUMN_FIXED));
+}
+
 /* Which columns fit: those to the right go first, but not the last, which takes the rest. */
-static unsigned choose(const struct table_shape *s, unsigned width, unsigned char show[TABLE_COLUMNS_MAX])
+static unsigned choose(const struct table_shape *s, unsigned width, int difference, unsigned char show[TABLE_COLUMNS_MAX])
 {
 	unsigned last = s->ncolumns - 1, n = 0, used = s->column[last].width ? s->column[last].width : REST_MIN, rest;
 
 	memset(show, 0, TABLE_COLUMNS_MAX);
 	show[last] = 1;
 	for (unsigned c = 0; c < last; c++) {
-		if (used + s->column[c].width + 1 > width) break;
-		used += s->column[c].width + 1;
+		unsigned w = width_of(&s->column[c], difference) + 1;
+		if (used + w > width) break;
+		used += w;
 		show[c] = 1;
 		n++;
 	}
@@ -135,26 +142,27 @@ static void cell(const struct grid *g, const struct table *t, const struct table
 		return;
 	}
 	if (tree && c + 1 == t->shape->ncolumns) {
-		unsigned in = r->depth < INDENT_MAX / 2 ? r->depth : INDENT_MAX / 2;
+		unsigned in = r->depth < INDENT_MAX ? r->depth : INDENT_MAX;
 		const struct table_row *next = r + 1 < t->row + t->nrows ? r + 1 : NULL;
-		text += snprintf(buf, sizeof buf, "%*s%s ", (int)(2 * in), "", !next || next->depth <= r->depth ? " " : folded(g, r->id) ? "▸" : "▾");
+		text += snprintf(buf, sizeof buf, "%*s%s ", (int)in, "", !next || next->depth <= r->depth ? " " : folded(g, r->id) ? "▸" : "▾");
 	}
 	table_cell(k, &r->cell[c], difference, text);
 	w = surface_width(buf);
 	if (difference && style == STYLE_PLAIN && k->kind != FIGURE_TEXT && !(k->flags & COLUMN_FIXED)) style = *text == '+' ? STYLE_UP : *text == '-' && text[1] ? STYLE_DOWN : STYLE_DIM;
 	if (!strcmp(text, "-") && style == STYLE_PLAIN) style = STYLE_DIM;
 	if (k->kind == FIGURE_TEXT) surface_cut(s, row, at, width, style, buf);
-	else surface_put(s, row, at + (width > w ? width - w : 0), width, style, buf);
+	else if (w > width) surface_fill(s, row, at, width, style, '*');
+	else surface_put(s, row, at + width - w, width, style, buf);
 }
 
-static void titles(struct grid *g, const struct table_shape *shape, struct surface *s, unsigned row, const unsigned char *show, unsigned rest, int tree)
+static void titles(struct grid *g, const struct table_shape *shape, struct surface *s, unsigned row, const unsigned char *show, unsigned rest, int tree, int difference)
 {
 	unsigned at = 0, n = 0;
 
 	surface_fill(s, row, 0, s->columns, STYLE_TITLE, ' ');
 	for (unsigned c = 0; c < shape->ncolumns && n < 32; c++) {
 		const struct table_column *k = &shape->column[c];
-		unsigned width = c + 1 == shape->ncolumns ? rest : k->width, w;
+		unsigned width = c + 1 == shape->ncolumns ? rest : width_of(k, difference), w;
 		char title[64];
 		if (!show[c]) continue;
 		int sorted = c == g->sort && !tree;
@@ -174,12 +182,12 @@ static void titles(struct grid *g, const struct table_shape *shape, struct surfa
 void grid_draw(struct grid *g, const struct table *t, struct surface *s, unsigned row, unsigned rows, int difference)
 {
 	unsigned char show[TABLE_COLUMNS_MAX];
-	unsigned rest = choose(t->shape, s->columns, show);
+	unsigned rest = choose(t->shape, s->columns, difference, show);
 	int tree = is_tree(t);
 
 	g->rows = 0;
 	if (!rows) return;
-	titles(g, t->shape, s, row++, show, rest, tree);
+	titles(g, t->shape, s, row++, show, rest, tree, difference);
 	g->row0 = row;
 	g->rows = --rows;
 	if (g->selected < g->top) g->top = g->selected;
@@ -192,7 +200,7 @@ void grid_draw(struct grid *g, const struct table *t, struct surface *s, unsigne
 		unsigned at = 0;
 		if (selected) surface_fill(s, row, 0, s->columns, STYLE_SELECTED, ' ');
 		for (unsigned c = 0; c < t->shape->ncolumns; c++) {
-			unsigned width = c + 1 == t->shape->ncolumns ? rest : t->shape->column[c].width;
+			unsigned width = c + 1 == t->shape->ncolumns ? rest : width_of(&t->shape->column[c], difference);
 			if (!show[c]) continue;
 			cell(g, t, r, c, s, row, at, width, difference, tree, style);
 			at += width + 1;

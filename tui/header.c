@@ -114,28 +114,44 @@ static void legend(struct surface *s, unsigned row, const struct state *x)
 	}
 }
 
+/* One more piece of a line, whole or not at all. */
+static unsigned piece(struct surface *s, unsigned row, unsigned at, enum style style, const char *text)
+{
+	unsigned gap = at ? 2 : 0;
+
+	return at + gap + surface_width(text) <= s->columns ? surface_put(s, row, at + gap, s->columns, style, text) : at;
+}
+
 static void agent(struct surface *s, unsigned row, const struct state *x)
 {
-	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX], text[256] = "";
-	double every = x->figure[STATE_SAMPLE_RATE];
+	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX], text[128];
+	const double *f = x->figure;
+	unsigned at = 0;
 
-	if (isnan(x->figure[STATE_SAMPLED])) {
-		bytes(x->figure[STATE_LIVE], a);
-		if (!isnan(x->figure[STATE_LIVE])) snprintf(text, sizeof text, "live %s in %s objects", a, isnan(x->figure[STATE_OBJECTS]) ? "-" : units_count(x->figure[STATE_OBJECTS], b));
-		unsigned at = surface_put(s, row, 0, s->columns, STYLE_PLAIN, text);
-		surface_put(s, row, at ? at + 2 : 0, s->columns, STYLE_DIM, "no agent: who allocates, and how much, needs  alloctop run");
+	if (isnan(f[STATE_SAMPLED])) {
+		bytes(f[STATE_LIVE], a);
+		snprintf(text, sizeof text, "live %s in %s objects", a, isnan(f[STATE_OBJECTS]) ? "-" : units_count(f[STATE_OBJECTS], b));
+		if (!isnan(f[STATE_LIVE])) at = piece(s, row, at, STYLE_PLAIN, text);
+		at = piece(s, row, at, STYLE_DIM, "no agent");
+		piece(s, row, at, STYLE_DIM, "who allocates, and how much: alloctop run");
 		return;
 	}
-	bytes(x->figure[STATE_SAMPLED], a);
-	unsigned at = surface_print(s, row, 0, STYLE_PLAIN, "live %s ± %s in %s objects", a, units_bytes(x->figure[STATE_SAMPLED_ERROR], b), units_count(x->figure[STATE_SAMPLED_OBJECTS], c));
-	if (!isnan(x->figure[STATE_RATE]))
-		at = surface_print(s, row, at, STYLE_PLAIN, "  allocating %s/s in %s objects/s%s", units_bytes(x->figure[STATE_RATE], a), units_count(x->figure[STATE_RATE_OBJECTS], b),
-		                   x->figure[STATE_RATE_INTERVAL] > 0 ? ", now" : ", on average since the agent began");
-	else at = surface_put(s, row, at, s->columns, STYLE_DIM, "  allocating: known at the next screen");
-	if (strcmp(x->text[STATE_AGENT], "stopped") == 0) at = surface_put(s, row, at, s->columns, STYLE_WARN, "  STOPPED");
-	units_setting((uint64_t)every, a);
-	snprintf(text, sizeof text, "  one sample per %s", a);
-	if (at + strlen(text) <= s->columns) surface_put(s, row, at, s->columns, STYLE_DIM, text);
+	bytes(f[STATE_SAMPLED], a);
+	snprintf(text, sizeof text, "live %s ± %s in %s objects", a, units_bytes(f[STATE_SAMPLED_ERROR], b), units_count(f[STATE_SAMPLED_OBJECTS], c));
+	at = piece(s, row, at, STYLE_PLAIN, text);
+	if (!strcmp(x->text[STATE_AGENT], "stopped")) at = piece(s, row, at, STYLE_WARN, "STOPPED");
+	if (isnan(f[STATE_RATE])) {
+		at = piece(s, row, at, STYLE_DIM, "allocating: not known yet");
+	} else {
+		snprintf(text, sizeof text, "allocating %s/s%s", units_bytes(f[STATE_RATE], a), f[STATE_RATE_INTERVAL] > 0 ? "" : " on average");
+		at = piece(s, row, at, STYLE_PLAIN, text);
+		snprintf(text, sizeof text, "%s objects/s", units_count(f[STATE_RATE_OBJECTS], a));
+		at = piece(s, row, at, STYLE_PLAIN, text);
+	}
+	snprintf(text, sizeof text, "one sample per %s", units_setting(f[STATE_SAMPLE_RATE] >= 1 ? (uint64_t)f[STATE_SAMPLE_RATE] : 1, a));
+	at = piece(s, row, at, STYLE_DIM, text);
+	snprintf(text, sizeof text, "agent since %s", units_seconds(f[STATE_AGENT_AGE], a));
+	piece(s, row, at, STYLE_DIM, text);
 }
 
 static void sparks(const struct view *v, struct surface *s, unsigned row)
@@ -194,8 +210,8 @@ unsigned header_draw(const struct view *v, struct surface *s)
 	if (s->rows >= LOW) legend(s, row++, x);
 	agent(s, row++, x);
 	if (s->rows >= LOW) sparks(v, s, row++);
-	if (s->rows >= LOW && *x->text[STATE_NOTES]) words(s, row++, "agent", x->text[STATE_NOTES], STYLE_WARN);
-	words(s, row++, "locks", *x->text[STATE_LOCKS] ? x->text[STATE_LOCKS] : "not watched yet", x->figure[STATE_LOCK_COST] > 0.1 ? STYLE_WARN : STYLE_PLAIN);
-	words(s, row++, "     >", *v->gone ? v->gone : *x->text[STATE_VERDICT] ? x->text[STATE_VERDICT] : "reading the heap", STYLE_STRONG);
+	if (s->rows >= LOW && *x->text[STATE_NOTES]) words(s, row++, "agent  ", x->text[STATE_NOTES], STYLE_WARN);
+	words(s, row++, "locks  ", *x->text[STATE_LOCKS] ? x->text[STATE_LOCKS] : "not watched yet", x->figure[STATE_LOCK_COST] > 0.1 ? STYLE_WARN : STYLE_PLAIN);
+	words(s, row++, "verdict", *v->gone ? v->gone : *x->text[STATE_VERDICT] ? x->text[STATE_VERDICT] : "reading the heap", STYLE_STRONG);
 	return row;
 }

@@ -14,19 +14,19 @@ enum { ALWAYS, PROCESS = 1, ONE_OF_PANELS = 2, TREE = 4, ENTERS = 8, LIVE = 16, 
 static const struct key_help keys[] = {
 	{ "1 - 8  Tab  S-Tab", "another panel", ONE_OF_PANELS },
 	{ "up down PgUp PgDn", "move; also k j, the wheel; a click selects", ALWAYS },
-	{ "Home End", "first and last; also g G. At the first, the cursor stays on top", ALWAYS },
+	{ "Home End", "first and last row; also g G", ALWAYS },
 	{ "Enter", NULL, ENTERS },
 	{ "t  F5", "flat, tree from main down, tree of callers", TREE },
-	{ "s  F6", "sort by another column; < and > go through them, I turns it round", ALWAYS },
+	{ "s  F6", "sort by a column; < and > change it, I reverses", ALWAYS },
 	{ "/  F3", "search; n and N: the next one, the one before", ALWAYS },
-	{ "\\  F4", "show only rows with a word in them; empty: all", ALWAYS },
-	{ "space", "pause the display, go on; the recording goes on meanwhile", LIVE },
+	{ "\\  F4", "show only rows with a word in them; empty: all rows", ALWAYS },
+	{ "space", "pause the display, go on", LIVE },
 	{ "space", "play the recording, or stop", RECORDED },
 	{ "[ ]", "a moment back, a moment forth; { and } ten of them", ALWAYS },
-	{ "m", "mark this moment: all figures become the difference since; M ends that", ALWAYS },
-	{ "r", "record to a file, or end that; alloctop replay shows it", WRITES },
-	{ "d", "write a profile for pprof into the current directory (agent)", WRITES },
-	{ "f", "write a flame graph, a page for a browser (agent)", WRITES },
+	{ "m", "mark: show differences since now; M ends that", ALWAYS },
+	{ "r", "record to a file, end that; see alloctop replay", WRITES },
+	{ "d", "write a profile for pprof into this directory (agent)", WRITES },
+	{ "f", "write a flame graph for a browser (agent)", WRITES },
 	{ "h  ?  F1", "this help", ALWAYS },
 	{ "Esc", "back: from here, from a filter, from the past to now", ALWAYS },
 	{ "q  F10  ^C", "leave", ALWAYS },
@@ -71,7 +71,7 @@ void help_draw(struct view *v, struct surface *s, unsigned row, unsigned rows)
 	line(&p, STYLE_PLAIN, "", "");
 	columns_help(&p, panel->shape);
 	line(&p, STYLE_PLAIN, "", "");
-	line(&p, STYLE_PLAIN, "", "A figure behind ± is the standard error of the estimate before it. \"-\" is not known, which is not zero.");
+	line(&p, STYLE_PLAIN, "", "± is the standard error of the figure before it; - is not known, not zero.");
 	line(&p, STYLE_PLAIN, "", "Nothing here writes into the target or stops it.");
 	if (v->help_top + rows > p.line) v->help_top = p.line > rows ? p.line - rows : 0;
 }

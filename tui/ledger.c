@@ -6,10 +6,10 @@
 enum { NAME, BYTES, SHARE, BAR, SWAPPED, NOTE, COLUMNS };
 
 static const struct table_column column[] = {
-	[NAME] = { "name", "WHERE THE RESIDENT MEMORY IS", 36, FIGURE_TEXT, COLUMN_ASCENDING, "whose it is, and what for" },
+	[NAME] = { "name", "WHERE THE RESIDENT MEMORY IS", 34, FIGURE_TEXT, COLUMN_ASCENDING, "whose it is, and what for" },
 	[BYTES] = { "bytes", "BYTES", 6, FIGURE_BYTES, 0, "in memory" },
 	[SHARE] = { "share", "SHARE", 6, FIGURE_SHARE, 0, "of the resident memory" },
-	[BAR] = { "bar", "", 14, FIGURE_BAR, COLUMN_FIXED, "SHARE as a bar" },
+	[BAR] = { "bar", "", 10, FIGURE_BAR, COLUMN_FIXED, "SHARE as a bar" },
 	[SWAPPED] = { "swapped", "SWAP", 6, FIGURE_BYTES, 0, "swapped out" },
 	[NOTE] = { "note", "NOTE", 0, FIGURE_TEXT, 0, "how far the figure can be trusted" },
 };

@@ -9,10 +9,10 @@
 #include "inspect/lock/lock.h"
 #include "tui/frames.h"
 
-enum { NAME, LOST, ERROR, BAR, WAITS, HELD, INSIDE, CONTENDED, AGAIN, WHOSE, COLUMNS, DETAIL_MAX = 16 << 10, STACKS = 8, STACK_DEPTH = 24 };
+enum { NAME, LOST, ERROR, BAR, WAITS, HELD, INSIDE, CONTENDED, AGAIN, WHOSE, COLUMNS, DETAIL_MAX = 16 << 10, STACKS = 8, STACK_DEPTH = 24, FEW = 4 };
 
 static const struct table_column column[] = {
-	[NAME] = { "lock", "LOCK", 22, FIGURE_TEXT, COLUMN_ASCENDING, "by the allocator's own name; futex: not the allocator's" },
+	[NAME] = { "lock", "LOCK", 26, FIGURE_TEXT, COLUMN_ASCENDING, "by the allocator's own name; futex: not the allocator's" },
 	[LOST] = { "lost", "LOST", 6, FIGURE_SECONDS, 0, "thread-seconds lost waiting for it, per second" },
 	[ERROR] = { "error", "±", 6, FIGURE_SECONDS, COLUMN_FIXED, "standard error of LOST" },
 	[BAR] = { "bar", "", 8, FIGURE_BAR, COLUMN_FIXED, "LOST, of the time of all threads" },
@@ -58,10 +58,22 @@ static void detail(struct table *t, struct table_row *row, const struct lock_row
 	row->detail = table_text(t, buf);
 }
 
-static void notes(struct table *t, const struct lock_report *l)
+/* Some allocators have hundreds of locks: those of which there is nothing to say are only counted. */
+static int quiet(const struct lock_row *r)
+{
+	const struct lock_figure *f[] = { &r->lost_s_per_s, &r->waits_per_s, &r->utilisation, &r->contended };
+
+	for (int i = 0; i < 4; i++)
+		if (f[i]->source && f[i]->value > 0) return 0;
+	return *r->allocator != 0;
+}
+
+static void notes(struct table *t, const struct lock_report *l, size_t left_out)
 {
 	char buf[TABLE_CELL] = "";
 	size_t at = 0;
+
+	if (left_out) at = (size_t)snprintf(buf, sizeof buf, "%zu more lock%s nobody waited for", left_out, left_out > 1 ? "s that" : " that");
 
 	for (size_t i = 0; i < l->nnotices && at < sizeof buf; i++)
 		if (l->notice[i].state != LOCK_USED) at += (size_t)snprintf(buf + at, sizeof buf - at, "%s%s: %s", at ? "; " : "", l->notice[i].source, l->notice[i].text);
@@ -71,9 +83,14 @@ static void notes(struct table *t, const struct lock_report *l)
 static void fill(struct table *t, const struct observation *o)
 {
 	const struct lock_report *l = o->locks;
+	size_t left_out = 0;
 
 	for (size_t i = 0; i < l->nrows; i++) {
 		const struct lock_row *x = &l->row[i];
+		if (t->nrows >= FEW && quiet(x)) {
+			left_out++;
+			continue;
+		}
 		struct table_row *r = table_add(t, x->addr);
 		r->cell[NAME].text = table_text(t, x->name);
 		r->cell[LOST].number = figure(&x->lost_s_per_s);
@@ -87,7 +104,7 @@ static void fill(struct table *t, const struct observation *o)
 		r->cell[WHOSE].text = table_text(t, *x->allocator ? x->allocator : x->use == LOCK_USE_EVENT ? "not the allocator's: an event" : "not the allocator's");
 		detail(t, r, x, l, o);
 	}
-	notes(t, l);
+	notes(t, l, left_out);
 	if (!t->nrows && !*t->note) table_note(t, "No lock was waited for.");
 }
 

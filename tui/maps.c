@@ -3,7 +3,7 @@
 
 #include "inspect/model/heap.h"
 
-enum { START, SIZE, RESIDENT, SHARE, BAR, SWAPPED, WHAT, PATH, COLUMNS };
+enum { START, SIZE, RESIDENT, SHARE, BAR, WHAT, SWAPPED, PATH, COLUMNS };
 
 static const struct table_column column[] = {
 	[START] = { "start", "START", 12, FIGURE_ADDRESS, COLUMN_FIXED | COLUMN_ASCENDING, "its first address" },
@@ -11,8 +11,8 @@ static const struct table_column column[] = {
 	[RESIDENT] = { "resident", "RES", 6, FIGURE_BYTES, 0, "bytes in memory" },
 	[SHARE] = { "share", "SHARE", 6, FIGURE_SHARE, 0, "of all that is resident" },
 	[BAR] = { "bar", "", 8, FIGURE_BAR, COLUMN_FIXED, "of its address space, what is resident" },
+	[WHAT] = { "what", "WHAT", 22, FIGURE_TEXT, COLUMN_ASCENDING, "what it is for" },
 	[SWAPPED] = { "swapped", "SWAP", 6, FIGURE_BYTES, 0, "bytes swapped out" },
-	[WHAT] = { "what", "WHAT", 26, FIGURE_TEXT, COLUMN_ASCENDING, "what it is for" },
 	[PATH] = { "path", "PATH", 0, FIGURE_TEXT, COLUMN_ASCENDING, "the file behind it" },
 };
 static const struct table_shape shape = { "maps", column, COLUMNS, RESIDENT };

@@ -90,8 +90,8 @@ extern const struct panel panel_callees;
 
 const struct panel panel_sites = {
 	.key = '1', .name = "Sites", .table = STATE_SITES, .shape = &shape, .parts = PANEL_AGENT,
-	.help = "Who holds the live heap: a line for each function that allocates and its caller.",
-	.enter = "the whole call stack, with files, lines and inlined functions",
+	.help = "Who holds the live heap, by the function that allocates and its caller.",
+	.enter = "the whole call stack, with files and lines",
 	.without = "Call sites need the agent: start the program with  alloctop run -- CMD",
 	.fill = fill, .other = &panel_callees,
 };

@@ -13,7 +13,7 @@ enum { TID, NAME, RATE, CALLS, BYTES, WAIT, STACK, CACHED, ARENA, COLUMNS };
 
 static const struct table_column column[] = {
 	[TID] = { "tid", "TID", 7, FIGURE_NUMBER, COLUMN_FIXED | COLUMN_ASCENDING, "its id; the threads that have ended are one line" },
-	[NAME] = { "name", "NAME", 16, FIGURE_TEXT, COLUMN_ASCENDING, "its name" },
+	[NAME] = { "name", "NAME", 13, FIGURE_TEXT, COLUMN_ASCENDING, "its name" },
 	[RATE] = { "rate", "RATE/s", 6, FIGURE_BYTES, 0, "bytes it allocates per second (agent)" },
 	[CALLS] = { "calls", "CALLS/s", 7, FIGURE_COUNT, 0, "allocations per second (agent)" },
 	[BYTES] = { "bytes", "ALLOC", 6, FIGURE_BYTES, 0, "bytes it has allocated since the agent began" },
@@ -54,8 +54,9 @@ static void agent(struct table *t, const struct snapshot *s, const struct snapsh
 		r->cell[BYTES].number = isnan(r->cell[BYTES].number) ? (double)x->alloc_bytes : r->cell[BYTES].number + (double)x->alloc_bytes;
 		if (!x->tid || !comparable) continue;
 		uint64_t bytes = 0, calls = 0;
+		/* a tid that was used again is another thread; the clock's rate is measured anew each time */
 		for (size_t k = 0; k < before->nthreads; k++)
-			if (before->thread[k].tid == x->tid && before->thread[k].start_s == x->start_s) bytes = before->thread[k].alloc_bytes, calls = before->thread[k].allocs;
+			if (before->thread[k].tid == x->tid && fabs(before->thread[k].start_s - x->start_s) < 0.01 + 1e-3 * x->start_s) bytes = before->thread[k].alloc_bytes, calls = before->thread[k].allocs;
 		r->cell[RATE].number = x->alloc_bytes > bytes ? (double)(x->alloc_bytes - bytes) / interval : 0;
 		r->cell[CALLS].number = x->allocs > calls ? (double)(x->allocs - calls) / interval : 0;
 	}

@@ -124,16 +124,16 @@ extern const struct panel panel_sites, panel_callers;
 
 const struct panel panel_callees = {
 	.key = '1', .name = "Sites", .table = STATE_CALLEES, .shape = &shape_callees, .parts = PANEL_AGENT,
-	.help = "The live heap as a call tree, from the start of the program down to who allocates.",
-	.enter = "opens or closes a branch, as do the arrows to the right and left",
+	.help = "The live heap as a call tree: from main down to who allocates.",
+	.enter = "opens or closes a branch; so do left and right",
 	.without = "Call sites need the agent: start the program with  alloctop run -- CMD",
 	.fill = fill_callees, .other = &panel_callers,
 };
 
 const struct panel panel_callers = {
 	.key = '1', .name = "Sites", .table = STATE_CALLERS, .shape = &shape_callers, .parts = PANEL_AGENT,
-	.help = "The live heap as a tree of callers, from who allocates up to the start of the program.",
-	.enter = "opens or closes a branch, as do the arrows to the right and left",
+	.help = "The live heap as a tree of callers: from who allocates up to main.",
+	.enter = "opens or closes a branch; so do left and right",
 	.without = "Call sites need the agent: start the program with  alloctop run -- CMD",
 	.fill = fill_callers, .other = &panel_sites,
 };

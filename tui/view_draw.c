@@ -11,12 +11,14 @@
 static void tabs(struct view *v, struct surface *s, unsigned row)
 {
 	unsigned at = 0;
+	int narrow = s->columns < 75;
 
 	v->tab_row = row;
 	for (unsigned i = 0; v->panels[i]; i++) {
 		enum style style = i == v->current ? STYLE_TAB_ON : STYLE_TAB;
 		v->tab[i].from = at;
-		at = surface_print(s, row, at, style, i == v->current ? "[%c %s]" : " %c %s ", v->panels[i]->key, v->panels[i]->name);
+		if (narrow) at = surface_print(s, row, at, style, i == v->current ? "[%c%.5s]" : "%c%.5s ", v->panels[i]->key, v->panels[i]->name);
+		else at = surface_print(s, row, at, style, i == v->current ? "[%c %s]" : " %c %s ", v->panels[i]->key, v->panels[i]->name);
 		v->tab[i].to = at;
 		if (s->columns >= 90) at++;
 	}
@@ -107,16 +109,19 @@ static void sort_menu(struct view *v, struct surface *s, unsigned row, unsigned 
 
 struct hint { const char *key, *word; };
 
+/* As many as fit, the last one, which leaves, always. */
 static void hints(struct surface *s, unsigned row, const struct hint *h)
 {
-	unsigned at = 0;
+	unsigned at = 0, left = s->columns;
+	const struct hint *last = h;
 
+	while (last[1].key) last++;
+	unsigned end = surface_width(last->key) + surface_width(last->word) + 1;
 	for (; h->key; h++) {
-		if (!*h->key) continue;
-		unsigned w = surface_width(h->key) + surface_width(h->word) + 2;
-		if (at + w > s->columns) break;
-		at = surface_put(s, row, at, s->columns, STYLE_KEY_NAME, h->key);
-		at = surface_put(s, row, at, s->columns, STYLE_KEY, h->word) + 1;
+		unsigned w = surface_width(h->key) + surface_width(h->word) + 1;
+		if (!*h->key || (h != last && at + w + 2 + end > left)) continue;
+		at = surface_put(s, row, at, s->columns, STYLE_KEY_NAME, h->key) + 1;
+		at = surface_put(s, row, at, s->columns, STYLE_KEY, h->word) + 2;
 	}
 }
 
@@ -127,9 +132,10 @@ static void bottom(const struct view *v, struct surface *s, unsigned row)
 	const struct panel *p = view_panel(v);
 	int writes = v->act && !v->recorded, process = v->panels != panels_list;
 	const struct hint keys[] = {
-		{ "h", "help" }, { p->enter ? "Enter" : "", p->table == STATE_PROCESSES ? "open" : "more" }, { p->other ? "t" : "", "tree" }, { "s", "sort" }, { "/", "search" },
-		{ "\\", "filter" }, { "space", v->recorded ? "play" : v->fixed ? "go on" : "pause" }, { "m", "mark" }, { "[ ]", "time" }, { writes && process ? "d" : "", "profile" },
-		{ writes && process ? "f" : "", "flame" }, { writes && process ? "r" : "", v->record ? "stop" : "record" }, { "q", "quit" }, { NULL, NULL },
+		{ "h", "help" }, { p->enter ? "Enter" : "", p->table == STATE_PROCESSES ? "open" : "more" }, { p->other ? "t" : "", "tree" },
+		{ "space", v->recorded ? "play" : v->fixed ? "go on" : "pause" }, { "m", "mark" }, { "[ ]", "time" }, { "/", "search" }, { "s", "sort" }, { "\\", "filter" },
+		{ writes && process ? "d" : "", "profile" }, { writes && process ? "f" : "", "flame graph" }, { writes && process ? "r" : "", v->record ? "stop" : "record" },
+		{ "q", v->nested ? "back" : "quit" }, { NULL, NULL },
 	};
 
 	if (v->mode == VIEW_SEARCH || v->mode == VIEW_FILTER) {
