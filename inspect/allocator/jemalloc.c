@@ -96,7 +96,7 @@ static void large_classes(struct jemalloc *j)
 		if (own > n) own = n;
 		if (cached > n - own) cached = n - own;
 		a->metadata_bytes += own * size;
-		n -= own;
+		if (!(n -= own)) continue;
 		struct heap_class *c = heap_class_of(a, size);
 		*c = (struct heap_class){ .size = size, .live = n - cached, .cached = cached, .requested = HEAP_UNKNOWN, .slabs = n, .pinned = HEAP_UNKNOWN, .churn = HEAP_UNKNOWN };
 		a->live_objects += c->live;

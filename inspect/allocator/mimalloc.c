@@ -114,6 +114,8 @@ static int read_heap(const struct target *t, const struct allocator_found *f, un
 	a->status = m.bad ? HEAP_TORN : HEAP_COMPLETE;
 	if (m.bad) snprintf(a->status_text, sizeof a->status_text, "%" PRIu64 " things did not fit together; the first: %s", m.bad, m.why);
 	else if (m.encoded) snprintf(a->status_text, sizeof a->status_text, "its lists are encoded: blocks freed by other threads count as live for a while");
+	else if (m.steps > MIMALLOC_PATIENCE && !(flags & ALLOCATOR_FULL))
+		snprintf(a->status_text, sizeof a->status_text, "not all that other threads have freed was looked at: some of it counts as live; --full looks at all");
 	window_close(m.w);
 	free(m.owner);
 	free(m.heap);

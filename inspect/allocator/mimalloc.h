@@ -19,6 +19,7 @@ enum {
 	MIMALLOC_SLICE = 64 << 10,
 	MIMALLOC_SUB = 8192,            /* slices of one part of the map of 3.x */
 	MIMALLOC_ROOT = 1 << 19,        /* parts */
+	MIMALLOC_PATIENCE = 32768,      /* blocks of lists followed in quick mode */
 	MIMALLOC_RECORD = 128,          /* of a page; the longest is 120 */
 };
 

@@ -9,7 +9,7 @@
 #include "inspect/allocator/window.h"
 #include "inspect/target/xalloc.h"
 
-enum { PATIENCE = 8192 /* blocks followed in quick mode */, BLOCKS_MAX = 65536, FEW = 4, OWNERS_MAX = 1 << 16 };
+enum { BLOCKS_MAX = 65536, FEW = 4, OWNERS_MAX = 1 << 16 };
 
 static struct mimalloc_owner *owner_of(struct mimalloc *m, uint64_t thread)
 {
@@ -47,7 +47,7 @@ static uint64_t follow(struct mimalloc *m, const struct mimalloc_page *p, uint64
 		}
 		n++;
 		if (mark) mark[k] = 1;
-		else if (!(m->flags & ALLOCATOR_FULL) && m->steps++ > PATIENCE) break;
+		else if (!(m->flags & ALLOCATOR_FULL) && m->steps++ > MIMALLOC_PATIENCE) break;
 	}
 	return n;
 }
