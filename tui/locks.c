@@ -101,7 +101,7 @@ static void fill(struct table *t, const struct observation *o)
 		r->cell[INSIDE].number = figure(&x->mean_inside);
 		r->cell[CONTENDED].number = figure(&x->contended);
 		r->cell[AGAIN].number = figure(&x->eagain);
-		r->cell[WHOSE].text = table_text(t, *x->allocator ? x->allocator : x->use == LOCK_USE_EVENT ? "not the allocator's: an event" : "not the allocator's");
+		r->cell[WHOSE].text = table_text(t, *x->allocator ? x->allocator : x->use == LOCK_USE_EVENT ? "not malloc's: an event" : "not malloc's");
 		detail(t, r, x, l, o);
 	}
 	notes(t, l, left_out);

@@ -96,7 +96,7 @@ static char *seconds(double v, char buf[UNITS_MAX])
 
 void outlook_locks(struct state *s, const struct lock_report *l)
 {
-	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX];
+	char a[UNITS_MAX], b[UNITS_MAX];
 	const struct lock_row *worst = NULL;
 
 	for (size_t i = 0; i < l->nrows && !worst; i++)
@@ -112,16 +112,12 @@ void outlook_locks(struct state *s, const struct lock_report *l)
 		state_say(s, STATE_LOCKS, "no thread waits for the allocator%s", l->all_lost > 0.1 ? "; other locks cost time (panel 4)" : "");
 		return;
 	}
-	int known = worst && worst->utilisation.source && worst->utilisation.value >= 0;
-	char held[64] = "";
-	if (known) snprintf(held, sizeof held, ", held %.0f%%", 100 * worst->utilisation.value);
-	if (worst && worst->mean_inside.source && worst->mean_inside.value >= 0) {
-		size_t n = strlen(held);
-		snprintf(held + n, sizeof held - n, ", %.1f threads in it", worst->mean_inside.value);
-	}
-	state_say(s, STATE_LOCKS, "%s of thread time lost per second (± %s) of %s%s%s", seconds(l->allocator_lost, a), seconds(l->allocator_error >= 0 ? l->allocator_error : -1, b),
-	          seconds(l->threads, c), worst ? ": " : "", worst ? worst->name : "");
-	if (*held) state_say(s, STATE_LOCKS, "%s%s", strdupa(s->text[STATE_LOCKS]), held);
+	char more[96] = "";
+	size_t n = 0;
+	if (worst && worst->utilisation.source && worst->utilisation.value >= 0) n = (size_t)snprintf(more, sizeof more, ", held %.0f%%", 100 * worst->utilisation.value);
+	if (worst && worst->mean_inside.source && worst->mean_inside.value >= 0) snprintf(more + n, sizeof more - n, ", %.1f threads in it", worst->mean_inside.value);
+	state_say(s, STATE_LOCKS, "%s ± %s lost per second in %u threads: %s%s", seconds(l->allocator_lost, a), seconds(l->allocator_error >= 0 ? l->allocator_error : -1, b), l->threads,
+	          worst ? worst->name : "", more);
 }
 
 /* What to turn, by allocator. */
