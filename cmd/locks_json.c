@@ -108,6 +108,7 @@ static json_t *row_of(const struct locks_reading *r, const struct lock_row *row)
 	figure(o, "waits_per_s", &row->waits_per_s);
 	figure(o, "lost_s_per_s", &row->lost_s_per_s);
 	figure(o, "eagain", &row->eagain);
+	figure(o, "cpu_s_per_s", &row->cpu_s_per_s);
 	json_object_set_new(o, "threads", waiters(row));
 	json_object_set_new(o, "stacks_source", row->stack_source ? json_string(row->stack_source) : json_null());
 	json_object_set_new(o, "stacks_sampled", json_integer(row->stack_samples));

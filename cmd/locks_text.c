@@ -220,6 +220,10 @@ static void allocator_lock(const struct locks_reading *r, const struct lock_row 
 		         row->eagain.source ? " returned at once" : "");
 		line(columns, "waits", words, row->waits_per_s.source);
 	}
+	if (row->cpu_s_per_s.source && row->cpu_s_per_s.value > 0) {
+		snprintf(words, sizeof words, "%s processors busy in futex calls", figure(&row->cpu_s_per_s, a));
+		line(columns, "calls", words, row->cpu_s_per_s.source);
+	}
 	threads(row, columns);
 	stacks(r, row, columns, limit);
 }

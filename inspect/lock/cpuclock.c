@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ struct clock {
 	struct clocked *thread, *now; size_t n;
 	size_t descriptors, left_out;
 	uint64_t samples, inside, lost;
+	uint64_t *spent;                /* samples in futex calls, by known lock */
 };
 
 static unsigned flags_of(void *arg, uint64_t id)
@@ -36,11 +38,12 @@ static unsigned flags_of(void *arg, uint64_t id)
 	return PERF_STACKS;
 }
 
-static int is_known(const struct lock_watch *w, uint64_t addr)
+static size_t find_known(const struct lock_watch *w, uint64_t addr)
 {
-	for (size_t i = 0; i < w->nknown; i++)
-		if (w->known[i].lock.addr == addr) return 1;
-	return 0;
+	size_t i = 0;
+
+	while (i < w->nknown && w->known[i].lock.addr != addr) i++;
+	return i;
 }
 
 /* The processor keeps a system call's return address in rcx; the instruction in front of it is the call. */
@@ -59,7 +62,11 @@ static void on_sample(void *arg, const struct perf_sample *s)
 	struct lock_row *row;
 
 	c->samples++;
-	if (!s->has_regs || !tally_is_wait(s->user.reg[UNWIND_ARG1]) || !is_known(c->w, s->user.reg[UNWIND_ARG0]) || !in_call(c->w, &s->user)) return;
+	if (!s->has_regs) return;
+	size_t which = find_known(c->w, s->user.reg[UNWIND_ARG0]);
+	if (which == c->w->nknown || !in_call(c->w, &s->user)) return;
+	c->spent[which]++;
+	if (!tally_is_wait(s->user.reg[UNWIND_ARG1])) return;
 	if (!(row = tally_row(c->w, c->r, s->user.reg[UNWIND_ARG0]))) return;
 	c->inside++;
 	n = unwind_stack(c->w->unwinder, &s->user, pc, LOCK_DEPTH_MAX, &scanned);
@@ -145,6 +152,18 @@ static int list(struct clock *c, struct err *e)
 	return bad;
 }
 
+/* A lock that was never seen in a call spent less than one sample. */
+static void report(struct clock *c)
+{
+	double each = c->r->period_s > 0 ? 1 / (HZ * c->r->period_s) : 0;
+
+	for (size_t i = 0; i < c->w->nknown && !c->left_out && each > 0; i++) {
+		struct lock_row *row = tally_row(c->w, c->r, c->w->known[i].lock.addr);
+		double n = (double)c->spent[i];
+		if (row) row->cpu_s_per_s = (struct lock_figure){ n * each, sqrt(n > 0 ? n : 1) * each, name };
+	}
+}
+
 static int run(struct clock *c, struct err *e)
 {
 	const struct perf_reader reader = { on_sample, on_lost, c };
@@ -170,7 +189,10 @@ static int measure(const struct lock_watch *w, struct lock_report *r, struct err
 	int bad;
 
 	if (!w->nknown) return err_set(e, ERR_UNSUPPORTED, "no lock of an allocator was found");
+	c.spent = xcalloc(w->nknown, sizeof *c.spent);
 	bad = run(&c, e);
+	if (!bad) report(&c);
+	free(c.spent);
 	for (size_t i = 0; i < c.n; i++) close_thread(&c.thread[i]);
 	free(c.thread);
 	if (bad) return -1;

@@ -44,6 +44,7 @@ struct lock_row {
 	struct lock_figure contended;           /* share of samples with two or more inside */
 	struct lock_figure waits_per_s;         /* calls that wait, in the kernel; jemalloc: by its own count */
 	struct lock_figure lost_s_per_s;        /* thread-seconds of waiting per second */
+	struct lock_figure cpu_s_per_s;         /* processor-seconds per second spent in futex calls on it, waking others included */
 	struct lock_figure eagain;              /* share of waiting calls that returned at once */
 	struct lock_stack *stack; size_t nstacks;       /* most expensive first */
 	const char *stack_source; unsigned stack_samples;

@@ -31,6 +31,7 @@ static void merge_row(struct lock_row *into, struct lock_row *from)
 	take(&into->waits_per_s, &from->waits_per_s);
 	take(&into->lost_s_per_s, &from->lost_s_per_s);
 	take(&into->eagain, &from->eagain);
+	take(&into->cpu_s_per_s, &from->cpu_s_per_s);
 	if (is_better(into->stack_samples, from->stack_samples)) {
 		struct lock_stack *stack = into->stack;
 		size_t n = into->nstacks;

@@ -1,5 +1,5 @@
-/* tracer.c: see futextrace.h. Three events a thread, into one ring: each call that waits, each that returns, and one in so many of
- * the former again with registers and stack. What a thread sleeps in when a window begins is asked of /proc. */
+/* tracer.c: see futextrace.h. Three events a thread: each call that waits and each that returns, into one ring; one in so many of
+ * the former again with registers and stack, into a small one that may overflow at no loss to the first. What a thread sleeps in when a window begins is asked of /proc. */
 #include "inspect/lock/futextrace.h"
 
 #include <dirent.h>
@@ -17,12 +17,14 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { ENTER, LEAVE, STACKS, EVENTS, RING_PAGES_MAX = 64, RING_PAGES = 16384, WAITS_MAX = 1 << 18, RESERVED = 64 };
+enum { ENTER, LEAVE, STACKS, EVENTS, RING_PAGES_MAX = 64, RING_PAGES = 16384, STACK_PAGES = 16, COPIES_MAX = 8, WAITS_MAX = 1 << 18, RESERVED = 64 };
 
 /* the operations that wait, private or not, with the realtime clock or not; the kernel's filters know no mask and comparison in one */
 static const char waits_only[] = "op==0||op==128||op==9||op==137||op==265||op==393||op==6||op==134||op==13||op==141||op==269||op==397||op==11||op==139||op==267||op==395";
 
-struct copied { struct unwind_sample user; uint8_t stack[PERF_STACK]; uint64_t pc[LOCK_DEPTH_MAX]; unsigned depth, scanned; };
+static const uint64_t same_call_ns = 50000;     /* two records of one call are no further apart */
+
+struct copied { uint64_t time; struct unwind_sample user; uint8_t stack[PERF_STACK]; uint64_t pc[LOCK_DEPTH_MAX]; unsigned depth, scanned; };
 struct wait { uint64_t addr, op; uint32_t val; double seconds; int ended, eagain, goes_on; struct copied *copied; };
 
 struct traced {
@@ -30,7 +32,7 @@ struct traced {
 	char name[16];
 	int fd[EVENTS], alive, fresh;
 	uint64_t id[EVENTS];
-	struct perf_ring ring;
+	struct perf_ring ring, stack_ring;
 	uint64_t begin, from, last;     /* nanoseconds; from: 0 when it does not wait */
 	int broken;                     /* records were lost: the rest of the window is not looked at */
 	uint64_t addr, op;
@@ -39,7 +41,7 @@ struct traced {
 };
 
 /* While one ring is read. */
-struct reading { struct tracer *x; struct traced *t; struct wait *wait; size_t n; double calls, waits; };
+struct reading { struct tracer *x; struct traced *t; struct wait *wait; size_t n; double calls, waits; struct copied *copy[COPIES_MAX]; size_t ncopies; };
 
 static uint64_t now_ns(void) { return (uint64_t)(tally_now() * 1e9); }
 
@@ -107,6 +109,7 @@ static void close_thread(struct traced *t)
 	for (unsigned i = 0; i < EVENTS; i++)
 		if (t->fd[i] >= 0) close(t->fd[i]);
 	perf_unmap(&t->ring);
+	perf_unmap(&t->stack_ring);
 	free(t->copied);
 	t->tid = 0;
 }
@@ -127,7 +130,8 @@ static int open_thread(struct tracer *x, struct traced *t, size_t threads)
 		ioctl(t->fd[i], PERF_EVENT_IOC_SET_FILTER, i == LEAVE ? "ret<=0" : waits_only);
 		t->id[i] = perf_id(t->fd[i]);
 		if (i == ENTER && perf_map(&t->ring, t->fd[i], pages) && perf_map(&t->ring, t->fd[i], 8)) return -1;
-		if (i != ENTER && ioctl(t->fd[i], PERF_EVENT_IOC_SET_OUTPUT, t->fd[ENTER])) return -1;
+		if (i == LEAVE && ioctl(t->fd[i], PERF_EVENT_IOC_SET_OUTPUT, t->fd[ENTER])) return -1;
+		if (i == STACKS && perf_map(&t->stack_ring, t->fd[i], pages < STACK_PAGES ? 4 : STACK_PAGES)) return -1;
 	}
 	proc_thread_name(x->w->t->pid, t->tid, t->name);
 	t->fresh = t->alive = 1;
@@ -294,16 +298,31 @@ static void begin_wait(struct reading *r, const struct perf_sample *s)
 	t->val = (uint32_t)raw_word(s, r->x->val);
 }
 
-/* The same call a second time, with its stack; before or behind the other record of it. */
-static void take_copy(struct traced *t, const struct perf_sample *s)
+/* Of the ring of stacks. */
+static void on_copy(void *arg, const struct perf_sample *s)
 {
-	if (!s->has_regs || s->user.n > PERF_STACK) return;
-	free(t->copied);
-	t->copied = xmalloc(sizeof *t->copied);
-	t->copied->depth = 0;
-	t->copied->user = s->user;
-	t->copied->user.stack = t->copied->stack;
-	if (s->user.n) memcpy(t->copied->stack, s->user.stack, s->user.n);
+	struct reading *r = arg;
+
+	if (!s->has_regs || s->user.n > PERF_STACK || r->ncopies == COPIES_MAX) return;
+	struct copied *c = r->copy[r->ncopies++] = xmalloc(sizeof *c);
+	c->time = s->time_ns;
+	c->depth = 0;
+	c->user = s->user;
+	c->user.stack = c->stack;
+	if (s->user.n) memcpy(c->stack, s->user.stack, s->user.n);
+}
+
+static void on_lost_copy(void *arg, uint64_t n) { (void)arg, (void)n; }
+
+static struct copied *copy_of(struct reading *r, uint64_t time)
+{
+	for (size_t i = 0; i < r->ncopies; i++) {
+		struct copied *c = r->copy[i];
+		if (!c || (c->time > time ? c->time - time : time - c->time) > same_call_ns) continue;
+		r->copy[i] = NULL;
+		return c;
+	}
+	return NULL;
 }
 
 static void on_sample(void *arg, const struct perf_sample *s)
@@ -317,16 +336,11 @@ static void on_sample(void *arg, const struct perf_sample *s)
 	if (s->id == t->id[LEAVE]) {
 		int64_t ret = (int64_t)raw_word(s, r->x->ret);
 		if (t->from) end_wait(r, s->time_ns, 1, ret == -EAGAIN, 0);
-	} else if (s->id == t->id[ENTER]) {
-		/* the stack's record came first: keep it */
-		struct copied *kept = t->copied;
-		t->copied = NULL;
-		begin_wait(r, s);
-		r->waits++;
-		t->copied = kept;
-	} else {
-		take_copy(t, s);
+		return;
 	}
+	begin_wait(r, s);
+	t->copied = copy_of(r, s->time_ns);
+	r->waits++;
 }
 
 static void on_lost(void *arg, uint64_t n)
@@ -389,7 +403,10 @@ double tracer_take(struct tracer *x, int off, void (*waited)(void *arg, const st
 		struct reading r = { .x = x, .t = &x->thread[i] };
 		struct perf_reader reader = callbacks;
 		reader.arg = &r;
+		struct perf_reader copies = { .sample = on_copy, .lost = on_lost_copy, .arg = &r };
+		perf_drain(&r.t->stack_ring, flags_of, &copies);
 		perf_drain(&r.t->ring, flags_of, &reader);
+		for (size_t k = 0; k < r.ncopies; k++) free(r.copy[k]);
 		if (r.t->last > end) end = r.t->last;
 		end_wait(&r, r.t->broken ? r.t->last : end, 0, 0, !off && !r.t->broken);
 		double scale = scale_of(r.t, end, length);
