@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "inspect/symbol/symbol.h"
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
+#include "tui/post.h"
 
 struct act {
 	pthread_t thread;
@@ -119,15 +119,14 @@ static void *run(void *arg)
 
 int act_begin(struct act *a, pid_t pid, const char *program, const char *format)
 {
-	sigset_t all, old;
+	sigset_t old;
 
 	if (a->running || !(a->format = format_find(format))) return -1;
 	a->pid = pid;
 	snprintf(a->program, sizeof a->program, "%s", program);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	post_block(&old);
 	a->running = !pthread_create(&a->thread, NULL, run, a);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	post_unblock(&old);
 	return a->running ? 0 : -1;
 }
 

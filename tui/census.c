@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,17 +307,16 @@ static const struct feed_ops ops = { census_descriptor, census_take, census_want
 int census_open(double delay_s, int whole, struct feed **out, struct err *e)
 {
 	struct census *c = xcalloc(1, sizeof *c);
-	sigset_t all, old;
+	sigset_t old;
 
 	c->feed.ops = &ops;
 	c->delay = delay_s;
 	c->whole = whole;
 	c->debt = -credit_s;
 	post_open(&c->post);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	post_block(&old);
 	int bad = pthread_create(&c->thread, NULL, census_main, c);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	post_unblock(&old);
 	if (bad) return err_set(e, ERR_FAIL, "starting the thread that reads the processes: no more threads are to be had");
 	*out = &c->feed;
 	return 0;

@@ -59,19 +59,27 @@ static void columns_help(struct page *p, const struct table_shape *shape)
 	}
 }
 
-void help_draw(struct view *v, struct surface *s, unsigned row, unsigned rows)
+static void all(const struct view *v, struct page *p)
 {
 	const struct panel *panel = view_panel(v);
-	struct page p = { s, row, rows, v->help_top, 0 };
 
-	line(&p, STYLE_PLAIN, "", panel->help);
-	line(&p, STYLE_PLAIN, "", "");
+	line(p, STYLE_PLAIN, "", panel->help);
+	line(p, STYLE_PLAIN, "", "");
 	for (const struct key_help *k = keys; k->keys; k++)
-		if (k->which == ALWAYS || (applies(v, panel) & (unsigned)k->which)) line(&p, STYLE_KEY_NAME, k->keys, k->what ? k->what : panel->enter);
-	line(&p, STYLE_PLAIN, "", "");
-	columns_help(&p, panel->shape);
-	line(&p, STYLE_PLAIN, "", "");
-	line(&p, STYLE_PLAIN, "", "± is the standard error of the figure before it; - is not known, not zero.");
-	line(&p, STYLE_PLAIN, "", "Nothing here writes into the target or stops it.");
-	if (v->help_top + rows > p.line) v->help_top = p.line > rows ? p.line - rows : 0;
+		if (k->which == ALWAYS || (applies(v, panel) & (unsigned)k->which)) line(p, STYLE_KEY_NAME, k->keys, k->what ? k->what : panel->enter);
+	line(p, STYLE_PLAIN, "", "");
+	columns_help(p, panel->shape);
+	line(p, STYLE_PLAIN, "", "");
+	line(p, STYLE_PLAIN, "", "± is the standard error of the figure before it; - is not known, not zero.");
+	line(p, STYLE_PLAIN, "", "Nothing here writes into the target or stops it.");
+}
+
+void help_draw(struct view *v, struct surface *s, unsigned row, unsigned rows)
+{
+	struct page count = { .s = s }, page = { .s = s, .row = row, .rows = rows };
+
+	all(v, &count);
+	if (v->help_top + rows > count.line) v->help_top = count.line > rows ? count.line - rows : 0;
+	page.top = v->help_top;
+	all(v, &page);
 }

@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,10 +37,10 @@ struct handed { void *next; char why[sizeof ((struct err *)0)->text]; int tried;
 struct observe {
 	struct feed feed;
 	struct post post;
-	pthread_t tick, heap_thread, lock_thread;
 	pid_t pid;
 	double delay;
 	int whole, lock_interrupt;
+	unsigned users;                 /* the three threads, and who opened it: the last one frees */
 	struct handed heap_handed, lock_handed;
 	/* the tick's own */
 	struct proc proc;
@@ -89,6 +88,24 @@ static void *take_over(struct observe *o, struct handed *h)
 static void drop_heap(void *h) { if (h) heap_free(h), free(h); }
 static void drop_locks(void *l) { if (l) lock_report_free(l), free(l); }
 
+static void release(struct observe *o)
+{
+	if (__atomic_sub_fetch(&o->users, 1, __ATOMIC_ACQ_REL)) return;
+	agent_close(o->agent);
+	forget(&o->now);
+	forget(&o->before);
+	symbol_close(o->symbols);
+	drop_heap(o->heap);
+	drop_heap(o->heap_handed.next);
+	drop_locks(o->locks);
+	drop_locks(o->lock_handed.next);
+	for (int i = 0; i < STATE_TABLES; i++) table_leave(o->made[i]);
+	table_leave(o->earlier[0]);
+	table_leave(o->earlier[1]);
+	post_close(&o->post);
+	free(o);
+}
+
 static void *heap_main(void *arg)
 {
 	struct observe *o = arg;
@@ -113,6 +130,7 @@ static void *heap_main(void *arg)
 		if (bad) pause = 10;
 	} while (!post_sleep(&o->post, pause > 600 ? 600 : pause, 0));
 	if (opened) target_close(&t);
+	release(o);
 	return NULL;
 }
 
@@ -137,6 +155,7 @@ static void *lock_main(void *arg)
 		if (post_sleep(&o->post, bad ? 10 : looked ? 0.2 : 4, 0)) break;
 	} while (1);
 	if (opened) target_close(&t);
+	release(o);
 	return NULL;
 }
 
@@ -339,6 +358,7 @@ static void *tick_main(void *arg)
 		double left = start + o->delay - post_clock();
 		if (post_sleep(&o->post, left > 0.02 ? left : 0.02, 1)) break;
 	}
+	release(o);
 	return NULL;
 }
 
@@ -346,28 +366,14 @@ static int observe_descriptor(const struct feed *f) { return ((const struct obse
 static struct state *observe_take(struct feed *f) { return post_take(&((struct observe *)f)->post); }
 static void observe_want(struct feed *f, unsigned tables) { post_want(&((struct observe *)f)->post, tables); }
 
+/* Waits for nobody: a heap of many gigabytes may be half read. */
 static void observe_close(struct feed *f)
 {
 	struct observe *o = (struct observe *)f;
 
 	__atomic_store_n(&o->lock_interrupt, 1, __ATOMIC_RELAXED);
 	post_stop(&o->post);
-	pthread_join(o->tick, NULL);
-	pthread_join(o->heap_thread, NULL);
-	pthread_join(o->lock_thread, NULL);
-	agent_close(o->agent);
-	forget(&o->now);
-	forget(&o->before);
-	symbol_close(o->symbols);
-	drop_heap(o->heap);
-	drop_heap(o->heap_handed.next);
-	drop_locks(o->locks);
-	drop_locks(o->lock_handed.next);
-	for (int i = 0; i < STATE_TABLES; i++) table_leave(o->made[i]);
-	table_leave(o->earlier[0]);
-	table_leave(o->earlier[1]);
-	post_close(&o->post);
-	free(o);
+	release(o);
 }
 
 static const struct feed_ops ops = { observe_descriptor, observe_take, observe_want, observe_close };
@@ -376,7 +382,7 @@ int observe_open(pid_t pid, double delay_s, int whole, struct feed **out, struct
 {
 	struct target probe;
 	struct proc p;
-	sigset_t all, old;
+	sigset_t old;
 
 	if (proc_read(&p, pid, e)) return -1;
 	/* says why when nothing of it may be read */
@@ -389,12 +395,20 @@ int observe_open(pid_t pid, double delay_s, int whole, struct feed **out, struct
 	o->whole = whole;
 	o->proc = p;
 	post_open(&o->post);
-	/* signals are the drawing thread's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int bad = pthread_create(&o->heap_thread, NULL, heap_main, o) || pthread_create(&o->lock_thread, NULL, lock_main, o) || pthread_create(&o->tick, NULL, tick_main, o);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (bad) return err_set(e, ERR_FAIL, "starting the threads that read pid %d: no more threads are to be had", (int)pid);
+	post_block(&old);
+	int bad = 0;
+	void *(*const thread[])(void *) = { tick_main, heap_main, lock_main };
+	o->users = 4;
+	for (int i = 0; i < 3; i++) {
+		pthread_t id;
+		if (pthread_create(&id, NULL, thread[i], o)) bad = 1, release(o);
+		else pthread_detach(id);
+	}
+	post_unblock(&old);
+	if (bad) {
+		observe_close(&o->feed);
+		return err_set(e, ERR_FAIL, "starting the threads that read pid %d: no more threads are to be had", (int)pid);
+	}
 	*out = &o->feed;
 	return 0;
 }

@@ -19,6 +19,18 @@ static double clock_of(clockid_t id)
 double post_clock(void) { return clock_of(CLOCK_MONOTONIC); }
 double post_date(void) { return clock_of(CLOCK_REALTIME); }
 
+void post_block(sigset_t *old)
+{
+	static const int crashing[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+	sigset_t set;
+
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof crashing / sizeof *crashing; i++) sigdelset(&set, crashing[i]);
+	pthread_sigmask(SIG_SETMASK, &set, old);
+}
+
+void post_unblock(const sigset_t *old) { pthread_sigmask(SIG_SETMASK, old, NULL); }
+
 void post_open(struct post *p)
 {
 	pthread_condattr_t attr;

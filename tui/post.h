@@ -3,6 +3,7 @@
 #define ALLOCTOP_POST_H
 
 #include <pthread.h>
+#include <signal.h>
 
 struct state;
 
@@ -28,6 +29,10 @@ unsigned post_wanted(struct post *p);
 struct state *post_take(struct post *p);
 void post_want(struct post *p, unsigned tables);
 void post_stop(struct post *p);
+
+/* Around the start of a thread: signals are the drawing thread's, but for those of a crash, which must find the terminal's handler. */
+void post_block(sigset_t *old);
+void post_unblock(const sigset_t *old);
 
 double post_clock(void);        /* seconds, monotonic */
 double post_date(void);         /* seconds since the epoch */

@@ -121,7 +121,6 @@ int screen_open(struct err *e)
 	ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	farewell[0] = 0;
 	append("sgr0"), append("cnorm"), append("rmkx"), append("rmcup");
-	strcat(farewell, "");
 	cbreak();
 	noecho();
 	nonl();
@@ -142,6 +141,9 @@ void screen_close(void)
 {
 	if (!terminal) return;
 	mousemask(0, NULL);
+	/* a terminal without a second screen keeps what stands there, but for the keys */
+	mvhline(LINES - 1, 0, ' ', COLS);
+	refresh();
 	endwin();
 	delscreen(terminal);
 	terminal = NULL;

@@ -1,0 +1,239 @@
+/* panels.c: the screen without a terminal: panels filled from a heap, a snapshot and a lock report made by hand; every key on every panel;
+ * what is shown at several sizes; time, mark, filter, sort. */
+#include <locale.h>
+#include <stdlib.h>
+
+#include "inspect/lock/lock.h"
+#include "inspect/model/heap.h"
+#include "inspect/model/history.h"
+#include "inspect/model/sites.h"
+#include "inspect/model/snapshot.h"
+#include "inspect/model/table.h"
+#include "inspect/target/xalloc.h"
+#include "tests/tap.h"
+#include "tui/keys.h"
+#include "tui/outlook.h"
+#include "tui/panel.h"
+#include "tui/surface.h"
+#include "tui/view.h"
+
+/* A glibc heap with one arena, two classes, three mappings and a ledger that closes; what is unknown in it is HEAP_UNKNOWN. */
+static void heap(struct heap *h, double factor)
+{
+	static struct ledger_row row[] = {
+		{ "glibc: live", 60 << 20, 0, "", 0 }, { "glibc: free, between live blocks", 30 << 20, 0, "estimate: a guess", 0 }, { "unexplained", 10 << 20, 0, "", 1 },
+	};
+	static struct heap_map map[] = {
+		{ 0x10000, 0x20000, 4096, 0, "glibc", "[heap]" }, { 0x7f0000000000, 0x7f0000100000, 1 << 20, 0, "program and library files", "/lib/libc.so.6" },
+	};
+	static struct heap_thread thread[] = { { 41, "main", 1000, 10, 8192, "main arena" }, { 42, "worker \033[2J", HEAP_UNKNOWN, HEAP_UNKNOWN, 4096, "" } };
+	struct heap_allocator *a = xcalloc(1, sizeof *a);
+
+	*h = (struct heap){ .allocator = a, .nallocators = 1, .map = map, .nmaps = 2, .thread = thread, .nthreads = 2 };
+	h->ledger = (struct ledger){ .rss = 100 << 20, .row = row, .nrows = 3, .retained = 5 << 20 };
+	*a = (struct heap_allocator){ .name = "glibc", .version = "2.36", .in_use = 1, .live_bytes = (uint64_t)(60e6 * factor), .live_objects = 1000, .free_bytes = HEAP_UNKNOWN };
+	*heap_add_class(a) = (struct heap_class){ .size = 24, .live = (uint64_t)(3 * factor), .free = 1, .requested = HEAP_UNKNOWN };
+	*heap_add_class(a) = (struct heap_class){ .size = 40, .live = 5, .free = HEAP_UNKNOWN, .cached = HEAP_UNKNOWN };
+	struct heap_arena *r = heap_add_arena(a);
+	*r = (struct heap_arena){ .addr = 1, .threads = 2, .mapped = 1 << 20, .live = 3 << 18, .free = 1 << 18, .cached = HEAP_UNKNOWN, .top = HEAP_UNKNOWN };
+	strcpy(r->name, "main arena");
+}
+
+static void locks(struct lock_report *l)
+{
+	static struct lock_waiter waiter = { 42, "worker", 10, 0.5, 1 };
+	static struct lock_row row[2];
+	static const struct lock_figure unknown = { LOCK_UNKNOWN, LOCK_UNKNOWN, NULL };
+
+	row[0] = (struct lock_row){ .allocator = "glibc", .name = "glibc main arena", .addr = 0x1234, .utilisation = { 0.4, 0.1, "lock-word" }, .mean_inside = unknown,
+		.contended = unknown, .waits_per_s = unknown, .lost_s_per_s = { 0.5, 0.05, "lock-word" }, .eagain = unknown, .waiter = &waiter, .nwaiters = 1 };
+	row[1] = row[0];
+	row[1].addr = 0x5678;
+	*row[1].allocator = 0;
+	strcpy(row[1].name, "futex 0x5678");
+	*l = (struct lock_report){ .period_s = 1, .threads = 2, .row = row, .nrows = 2, .allocator_lost = 0.5, .all_lost = 1, .allocator_error = 0.05 };
+}
+
+static void sites(struct sites *s)
+{
+	static struct site_row row[] = {
+		{ .function = "big_one", .caller = "main", .stacks = 1, .bytes_per_s = -1, .objects_per_s = -1, .life_s = -1 },
+		{ .function = "small_one", .caller = "main", .stacks = 1, .bytes_per_s = 1024, .objects_per_s = 1, .life_s = 2 },
+	};
+
+	row[0].total = (struct snap_site){ .live_bytes = 40 << 20, .live_objects = 10, .live_samples = 4, .live_variance = 1e10 };
+	row[1].total = (struct snap_site){ .live_bytes = 1 << 20, .live_objects = 999, .live_samples = 1, .freed_bytes = 100, .remote_bytes = 50 };
+	*s = (struct sites){ .row = row, .n = 2, .live_bytes = 41 << 20, .bytes_per_s = 1024, .objects_per_s = 1, .interval_s = 1 };
+}
+
+/* with: enum panel_part. */
+static struct state *make(double at, double factor, unsigned with)
+{
+	struct state *s = state_new();
+	struct heap h;
+	struct lock_report l;
+	struct sites x;
+	struct snapshot snap = { .rate = 512 << 10, .running = 1, .live_bytes = 41 << 20, .live_variance = 1e10, .live_objects = 1009, .age_s = 10 };
+	struct observation o = { .snap = with & PANEL_AGENT ? &snap : NULL };
+
+	heap(&h, factor), locks(&l), sites(&x);
+	x.row[0].total.live_bytes *= factor;
+	if (with & PANEL_HEAP) o.heap = &h;
+	if (with & PANEL_LOCKS) o.locks = &l;
+	if (with & PANEL_AGENT) o.sites = &x;
+	s->pid = 41;
+	s->at = at;
+	state_say(s, STATE_PROGRAM, "prog");
+	s->figure[STATE_RSS] = 100 << 20, s->figure[STATE_THREADS] = 2, s->figure[STATE_UPTIME] = 100;
+	if (o.sites) outlook_agent(s, &snap, &x);
+	if (o.heap) outlook_heap(s, &h);
+	if (o.locks) outlook_locks(s, &l);
+	outlook_verdict(s);
+	for (const struct panel *const *p = panels_all; *p; p++)
+		if ((*p)->fill && ((*p)->parts & with)) (*p)->fill(s->table[(*p)->table] = table_new((*p)->shape), &o);
+	heap_allocator_free(h.allocator);
+	free(h.allocator);
+	return s;
+}
+
+static void open_view(struct view *v, unsigned with)
+{
+	view_init(v, panels_process, history_new(panels_shapes, 1 << 20));
+	for (int i = 0; i < 3; i++) view_take(v, make(1000 + i, 1 + i, with));
+}
+
+/* The screen that keys lead to; valid until the next. */
+static const char *screen(struct view *v, unsigned rows, unsigned columns, const char *keys)
+{
+	static char *text;
+	struct surface *s = surface_new(rows, columns, 0);
+	struct key k;
+
+	view_draw(v, s);
+	while (keys_script(&keys, &k) > 0) {
+		view_key(v, &k);
+		surface_clear(s);
+		view_draw(v, s);
+	}
+	free(text);
+	text = surface_text(s);
+	surface_free(s);
+	return text;
+}
+
+static void shows(const char *text, const char *want, const char *what)
+{
+	if (!ok(strstr(text, want) != NULL, "%s", what)) {
+		printf("# wanted: %s\n# in:\n", want);
+		for (const char *p = text; *p; p += strcspn(p, "\n") + 1) printf("# %.*s\n", (int)strcspn(p, "\n"), p);
+	}
+}
+
+static void panels(void)
+{
+	struct view v;
+
+	open_view(&v, PANEL_AGENT | PANEL_HEAP | PANEL_LOCKS);
+	shows(screen(&v, 24, 80, ""), "prog  pid 41  up 1m40s  threads 2  glibc 2.36", "who it is");
+	shows(screen(&v, 24, 80, ""), "rss 100M █", "the bar of RSS");
+	shows(screen(&v, 24, 80, ""), "█ live 60.0M ░ free 30.0M · not malloc 10.0M", "what it is made of");
+	shows(screen(&v, 24, 80, ""), "verdict the allocator's locks cost 25% of all thread time (panel 4)", "the verdict");
+	shows(screen(&v, 24, 80, "1"), " 120M 97.7K  293%    10      -      -      -      - big_one < main", "sites; dashes for the unknown");
+	shows(screen(&v, 24, 80, "2"), "     24       9       1       0    216     24  90.0% ██████████▊  glibc", "classes");
+	shows(screen(&v, 24, 80, "2"), "     40       5       -       -    200      -      -              glibc", "a class of which little is known");
+	shows(screen(&v, 24, 80, "3"), "main arena           2  1.00M   768K   256K      -      -  75.0% glibc", "arenas");
+	shows(screen(&v, 24, 80, "4"), "glibc main arena            500ms   50ms ██             -  40.0% glibc", "locks");
+	shows(screen(&v, 24, 80, "4<enter>"), "42      worker           100.0%", "who waits for one");
+	shows(screen(&v, 24, 80, "<esc>5"), "     42 worker ?[2J        -       -      -  50.0%  4.00K      -", "threads");
+	shows(screen(&v, 24, 80, "6"), "7f0000000000  1.00M  1.00M   1.0% ████████ program and library .. /lib/libc.so.6", "maps");
+	shows(screen(&v, 24, 80, "7"), "glibc: free, between live blocks    30.0M  30.0% ███        estimate: a guess", "the ledger");
+	shows(screen(&v, 24, 80, "8"), "live bytes jumped by 57.2M, from 57.2M to 114M", "the log");
+	shows(screen(&v, 24, 80, "1h<end>"), "who allocates, and who called it", "help tells of columns");
+	view_close(&v);
+	open_view(&v, 0);
+	shows(screen(&v, 24, 80, "1"), "alloctop run -- CMD", "without an agent: what to do");
+	shows(screen(&v, 24, 80, "2"), "The heap has not been read yet.", "without a heap: so it says");
+	view_close(&v);
+}
+
+static void figures(void)
+{
+	struct view v;
+
+	open_view(&v, PANEL_HEAP);
+	screen(&v, 24, 80, "2[[m]");
+	shows(screen(&v, 24, 80, ""), "+3       0       0     +72", "since the mark, a moment back, forth again");
+	shows(screen(&v, 24, 80, ""), "Δ since", "it says so");
+	ok(v.fixed && !v.paused && v.fixed->at == 1001, "the moment in between");
+	screen(&v, 24, 80, "]");
+	screen(&v, 24, 80, "]");
+	ok(!v.fixed && view_state(&v)->at == 1002, "behind the last one is now");
+	shows(screen(&v, 24, 80, "M "), "PAUSED", "paused");
+	view_take(&v, make(1003, 9, PANEL_HEAP));
+	ok(view_state(&v)->at == 1002 && v.now->at == 1003 && history_count(v.history) == 4, "the display stands still, the history goes on");
+	screen(&v, 24, 80, " ");
+	ok(view_state(&v)->at == 1003, "and on");
+	shows(screen(&v, 24, 80, "6\\so.6<enter>"), "/lib/libc.so.6", "a filter leaves what matches");
+	ok(!strstr(screen(&v, 24, 80, ""), "[heap]"), "and nothing else");
+	shows(screen(&v, 24, 80, "<esc>"), "[heap]", "Esc ends it");
+	shows(screen(&v, 24, 80, "/lib<enter>"), "libc.so.6", "search");
+	ok(v.grid[5].selected == 0 && !strcmp(v.grid[5].search, "lib"), "goes to it");
+	screen(&v, 24, 80, "s<enter>");
+	ok(v.grid[5].sort == v.panels[5]->shape->sort, "the sort menu begins at the column that it is sorted by");
+	const char *text = screen(&v, 24, 80, "<click 8 3>");
+	ok(v.grid[5].sort == 0 && strstr(text, "START▲"), "a click on a title sorts by it");
+	screen(&v, 24, 80, "<click 10 3>");
+	ok(v.grid[5].selected == 1, "a click on a row selects it");
+	screen(&v, 24, 80, "<click 7 20>");
+	ok(v.current == 1 || v.current == 2, "a click on a tab goes there");
+	struct state *gone = state_new();
+	state_say(gone, STATE_GONE, "has ended");
+	view_take(&v, gone);
+	shows(screen(&v, 24, 80, ""), "ENDED", "when it has ended, so it says");
+	shows(screen(&v, 24, 80, "7"), "glibc: live", "and the last state stays");
+	view_close(&v);
+}
+
+/* Every key there is, on every panel, at sizes from the smallest on. */
+static void every_key(void)
+{
+	static const char *const special[] = {
+		"<up>", "<down>", "<left>", "<right>", "<pgup>", "<pgdn>", "<home>", "<end>", "<backspace>", "<backtab>", "<wheelup>", "<wheeldown>", "<enter>", "<tab>",
+		"<esc>", "<f1>", "<f2>", "<f3>", "<f4>", "<f5>", "<f6>", "<f9>", "<f10>", "<click 0 0>", "<click 8 5>", "<click 9 70>", "<click 500 500>", "<lt>",
+	};
+	static const unsigned size[][2] = { { 1, 1 }, { 3, 20 }, { 15, 60 }, { 24, 80 }, { 60, 200 } };
+	char key[2] = "";
+	int drawn = 0;
+
+	for (size_t z = 0; z < sizeof size / sizeof *size; z++) {
+		struct view v;
+		open_view(&v, z & 1 ? PANEL_HEAP | PANEL_LOCKS : PANEL_AGENT | PANEL_HEAP | PANEL_LOCKS);
+		for (unsigned p = 0; panels_process[p]; p++) {
+			char go[] = { '<', 'e', 's', 'c', '>', panels_process[p]->key, 0 };
+			for (char c = ' '; c < 127; c++) {
+				if (c == '<') continue;
+				key[0] = c;
+				screen(&v, size[z][0], size[z][1], go);
+				screen(&v, size[z][0], size[z][1], key);
+				drawn += *screen(&v, size[z][0], size[z][1], "<down><enter><esc><esc>") != 0;
+			}
+			for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+				screen(&v, size[z][0], size[z][1], go);
+				drawn += *screen(&v, size[z][0], size[z][1], special[i]) != 0;
+				screen(&v, size[z][0], size[z][1], "<esc>");
+			}
+		}
+		view_close(&v);
+	}
+	ok(drawn == 5 * 8 * (94 + 28), "every key of every panel, at five sizes");
+}
+
+int main(void)
+{
+	setlocale(LC_CTYPE, "C.UTF-8");
+	panels_begin();
+	panels();
+	figures();
+	every_key();
+	return done();
+}
