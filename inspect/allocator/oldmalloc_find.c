@@ -42,6 +42,19 @@ static int shape(const struct oldmalloc_state *s, uint64_t addr)
 	return good - 4 * bad;
 }
 
+/* A longer row of empty lists, as tcmalloc's page heap has one: it goes on before the first bin or behind the last. */
+static int goes_on(const struct target *t, uint64_t addr)
+{
+	static const int beyond[] = { -2, -1, OLDMALLOC_BINS, OLDMALLOC_BINS + 1 };
+	const uint64_t first = offsetof(struct oldmalloc_state, bin) + offsetof(struct oldmalloc_bin, head);
+
+	for (unsigned i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+		uint64_t step = (uint64_t)((int64_t)sizeof(struct oldmalloc_bin) * beyond[i]), self = addr + step, word[2];
+		if (mem_read_some(t->mem, self + first, word, sizeof word) == sizeof word && word[0] == self && word[1] == self) return 1;
+	}
+	return 0;
+}
+
 /* Does the first chunk of a list point back at the bin? Lists change under us: several tries. */
 static int points_back(const struct target *t, uint64_t addr)
 {
@@ -59,7 +72,7 @@ static int points_back(const struct target *t, uint64_t addr)
 		}
 		if (lists) return 1;
 		/* nothing free at all: the empty lists alone must do, and there must be enough of them */
-		if (!tried) return shape(&s, addr) >= BACK;
+		if (!tried) return shape(&s, addr) >= BACK && !goes_on(t, addr);
 	}
 	return 0;
 }

@@ -11,7 +11,7 @@
 enum { PAGE = 4096, KEPT = 256, PIECE = 256 << 10, REGION_MAX = 64 << 20 };
 
 struct window {
-	struct mem *mem;
+	const struct target *t;
 	uint64_t cost;
 	uint64_t at[KEPT];              /* address of the page + 1, 0: none: address 0 is never asked for */
 	uint16_t have[KEPT];            /* readable bytes of it */
@@ -22,7 +22,7 @@ struct window *window_open(const struct target *t)
 {
 	struct window *w = xcalloc(1, sizeof *w);
 
-	w->mem = t->mem;
+	w->t = t;
 	return w;
 }
 
@@ -41,7 +41,7 @@ int window_read(struct window *w, uint64_t addr, void *buf, size_t n)
 		if (a < addr) goto unreadable;
 		if (w->at[slot] != page + 1) {
 			w->at[slot] = page + 1;
-			w->have[slot] = (uint16_t)mem_read_some(w->mem, page, w->page[slot], PAGE);
+			w->have[slot] = (uint16_t)target_peek(w->t, page, w->page[slot], PAGE);
 			w->cost += w->have[slot];
 		}
 		if (w->have[slot] < off + part) goto unreadable;
