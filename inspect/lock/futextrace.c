@@ -124,11 +124,12 @@ static int run(struct trace *x, struct err *e)
 
 	while (now < until && !__atomic_load_n(x->w->stop, __ATOMIC_RELAXED)) {
 		double cpu = tally_cpu(), from = now, length;
+		int off = pause > 0;
 		x->calls = 0;
 		if (tracer_open(&x->tracer, period, e)) return x->total_windows && e->kind == ERR_GONE ? 0 : -1;
-		tally_sleep(pause > 0 ? window_s : slice_s);
-		length = tracer_take(&x->tracer, pause > 0, waited, x);
-		if (pause > 0) from = tally_now() - length;
+		tally_sleep(off ? window_s : slice_s);
+		length = tracer_take(&x->tracer, off, waited, x);
+		if (off) from = tally_now() - length;
 		if (!(length > 0)) return x->total_windows ? 0 : err_set(e, ERR_GONE, "no thread could be traced");
 		x->calls = x->tracer.calls;
 		x->lost += x->tracer.lost;
@@ -136,7 +137,7 @@ static int run(struct trace *x, struct err *e)
 		close_window(x, (from - begin) / x->w->o->period_s, length);
 		pause = gap(x, length, tally_cpu() - cpu);
 		period = stack_period(x, length + pause);
-		if (pause > 0) tracer_close(&x->tracer);
+		if (pause > 0 || off) tracer_close(&x->tracer);         /* events that are off are of no use to a window that follows at once */
 		now = tally_now();
 		if (pause > until - now) pause = until - now > 0 ? until - now : 0.001;
 		for (double end = now + pause * 2 * tally_random(&seed); pause > 0 && now < end && !__atomic_load_n(x->w->stop, __ATOMIC_RELAXED); now = tally_now())

@@ -27,7 +27,7 @@ struct tracer {
 	size_t descriptors;
 	double calls, waits;            /* out: records of the last window, and those of calls that wait; scaled */
 	uint64_t lost, left_out;        /* out */
-	double opened, begun;
+	double opened;
 	double period;
 };
 

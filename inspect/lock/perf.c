@@ -25,6 +25,10 @@ void perf_attr(struct perf_event_attr *a, unsigned flags)
 		.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME,
 	};
 	if (flags & PERF_RAW) a->sample_type |= PERF_SAMPLE_RAW;
+	if (flags & PERF_ARGS) {
+		a->sample_type |= PERF_SAMPLE_REGS_USER;
+		a->sample_regs_user = perf_args_mask;
+	}
 	if (!(flags & PERF_STACKS)) return;
 	a->sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
 	a->sample_regs_user = perf_regs_mask;
@@ -115,6 +119,12 @@ static void take_sample(struct cursor c, unsigned (*flags_of)(void *arg, uint64_
 		if (p) memcpy(&n, p, sizeof n);
 		s.raw = advance(&c, n);
 		s.nraw = s.raw ? n : 0;
+	}
+	if (flags & PERF_ARGS && word(&c) == PERF_SAMPLE_REGS_ABI_64) {
+		uint64_t reg[3];
+		for (unsigned i = 0; i < 3; i++) reg[i] = word(&c);
+		for (unsigned i = 0; i < 3; i++) s.arg[i] = reg[perf_args_order[i]];
+		s.has_args = 1;
 	}
 	if (flags & PERF_STACKS) take_user(&c, &s);
 	reader->sample(reader->arg, &s);

@@ -20,6 +20,8 @@ struct perf_sample {
 	uint64_t id, time_ns;
 	pid_t tid;
 	const uint8_t *raw; size_t nraw;
+	int has_args;
+	uint64_t arg[3];                /* of the system call that it is in */
 	int has_regs;
 	struct unwind_sample user;      /* its stack points into the ring's memory: valid until the callback returns */
 };
@@ -30,8 +32,8 @@ struct perf_reader {
 	void *arg;
 };
 
-/* What all our events have in common; PERF_STACKS adds registers and stack. */
-enum { PERF_PLAIN = 0, PERF_STACKS = 1, PERF_RAW = 2 };
+/* What all our events have in common; PERF_STACKS adds registers and stack, PERF_ARGS a system call's first arguments alone. */
+enum { PERF_PLAIN = 0, PERF_STACKS = 1, PERF_RAW = 2, PERF_ARGS = 4 };
 void perf_attr(struct perf_event_attr *a, unsigned flags);
 /* A descriptor, -1 with errno. */
 int perf_open(struct perf_event_attr *a, pid_t tid);

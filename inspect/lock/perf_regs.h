@@ -9,5 +9,8 @@
 enum { PERF_REGS = 17 };
 extern const uint64_t perf_regs_mask;
 extern const unsigned perf_regs_order[UNWIND_REGS];    /* index in a sample of each of DWARF's */
+/* Those of a system call's first three arguments, and where each is among them. */
+extern const uint64_t perf_args_mask;
+extern const unsigned perf_args_order[3];
 
 #endif

@@ -22,6 +22,7 @@ enum { ENTER, LEAVE, STACKS, EVENTS, RING_PAGES_MAX = 64, RING_PAGES = 16384, ST
 /* the operations that wait, private or not, with the realtime clock or not; the kernel's filters know no mask and comparison in one */
 static const char waits_only[] = "op==0||op==128||op==9||op==137||op==265||op==393||op==6||op==134||op==13||op==141||op==269||op==397||op==11||op==139||op==267||op==395";
 
+static const unsigned event_flags[EVENTS] = { [ENTER] = PERF_RAW, [LEAVE] = PERF_RAW | PERF_ARGS, [STACKS] = PERF_RAW | PERF_STACKS };
 static const uint64_t same_call_ns = 50000;     /* two records of one call are no further apart */
 
 struct copied { uint64_t time; struct unwind_sample user; uint8_t stack[PERF_STACK]; uint64_t pc[LOCK_DEPTH_MAX]; unsigned depth, scanned; };
@@ -34,6 +35,7 @@ struct traced {
 	uint64_t id[EVENTS];
 	struct perf_ring ring, stack_ring;
 	uint64_t begin, from, last;     /* nanoseconds; from: 0 when it does not wait */
+	int seen;                       /* it has had a record since it was opened */
 	int broken;                     /* records were lost: the rest of the window is not looked at */
 	uint64_t addr, op;
 	uint32_t val;
@@ -122,7 +124,7 @@ static int open_thread(struct tracer *x, struct traced *t, size_t threads)
 	while (pages > 8 && pages * threads > RING_PAGES) pages /= 2;
 	for (unsigned i = 0; i < EVENTS; i++) {
 		struct perf_event_attr a;
-		perf_attr(&a, i == STACKS ? PERF_RAW | PERF_STACKS : PERF_RAW);
+		perf_attr(&a, event_flags[i]);
 		a.type = PERF_TYPE_TRACEPOINT;
 		a.config = i == LEAVE ? x->leave : x->enter;
 		a.sample_period = i == STACKS ? (uint64_t)x->period : 1;
@@ -160,7 +162,6 @@ static void ask(struct tracer *x, struct traced *t)
 
 static void enable(struct tracer *x)
 {
-	x->begun = 0;
 	for (size_t i = 0; i < x->n; i++) {
 		struct traced *t = &x->thread[i];
 		if (!t->fresh) continue;
@@ -335,9 +336,18 @@ static void on_sample(void *arg, const struct perf_sample *s)
 	r->calls++;
 	if (s->id == t->id[LEAVE]) {
 		int64_t ret = (int64_t)raw_word(s, r->x->ret);
+		if (!s->has_args || !tally_is_wait(s->arg[1])) return;
+		if (!t->from && !t->seen) {     /* it was in there when the window began, woken perhaps: /proc could not tell */
+			t->from = t->begin;
+			t->addr = s->arg[0];
+			t->op = s->arg[1];
+			t->val = (uint32_t)s->arg[2];
+		}
+		t->seen = 1;
 		if (t->from) end_wait(r, s->time_ns, 1, ret == -EAGAIN, 0);
 		return;
 	}
+	t->seen = 1;
 	begin_wait(r, s);
 	t->copied = copy_of(r, s->time_ns);
 	r->waits++;
@@ -355,7 +365,9 @@ static unsigned flags_of(void *arg, uint64_t id)
 {
 	const struct reading *r = arg;
 
-	return id == r->t->id[STACKS] ? PERF_RAW | PERF_STACKS : PERF_RAW;
+	for (unsigned i = 0; i < EVENTS; i++)
+		if (id == r->t->id[i]) return event_flags[i];
+	return 0;
 }
 
 static void emit(struct reading *r, double scale, void (*waited)(void *arg, const struct traced_wait *v), void *arg)
