@@ -145,7 +145,7 @@ static int series(const struct heap_options *o, struct target *t, struct err *e)
 		if (o->interval <= 0 || i + 1 == o->count) break;
 		/* from start to start */
 		double left = at + o->interval - clock_of(CLOCK_MONOTONIC);
-		if (screen_wait(left > 0 ? left : 0) == SCREEN_QUIT) break;
+		screen_wait(left > 0 ? left : 0);
 	}
 	heap_free(&before);
 	return status;

@@ -24,12 +24,12 @@ void sites_panel_begin(void)
 {
 	unsigned n = 0;
 
-	for (const struct column *c = columns; c->name && n + 2 < TABLE_COLUMNS_MAX; c++) {
-		if (!c[1].name) {
+	for (const struct column *c = columns; c->as.name && n + 2 < TABLE_COLUMNS_MAX; c++) {
+		if (!c[1].as.name) {
 			growth = n;
 			column[n++] = (struct table_column){ "growth", "GROW/m", 6, FIGURE_BYTES, 0, "how much LIVE grew per minute, of late" };
 		}
-		column[n++] = (struct table_column){ c->name, c->title, c->width, c->kind, c->flags, c->help };
+		column[n++] = c->as;
 	}
 	shape.ncolumns = n;
 }
@@ -63,12 +63,12 @@ static void fill(struct table *t, const struct observation *o)
 		const struct site_row *r = &o->sites->row[i];
 		struct table_row *row = table_add(t, table_id(table_id(1, r->function), r->caller));
 		unsigned k = 0;
-		for (const struct column *c = columns; c->name; c++, k++) {
+		for (const struct column *c = columns; c->as.name; c++, k++) {
 			if (k == growth) k++;
 			if (c->value) {
 				row->cell[k].number = c->value(r, o->sites);
 			} else {
-				c->text(r, o->sites, text);
+				c->text(r, text);
 				row->cell[k].text = table_text(t, text);
 			}
 		}

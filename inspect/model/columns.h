@@ -1,5 +1,5 @@
-/* columns.h: what a row of sites.h shows, one column each. The text screen and the panels read this one table, so that they
- * cannot disagree. */
+/* columns.h: what a row of sites.h shows, one column each. Whoever shows such rows, on the screen, as text or in a recording, does it by
+ * this table, so that they cannot disagree. */
 #ifndef ALLOCTOP_COLUMNS_H
 #define ALLOCTOP_COLUMNS_H
 
@@ -12,20 +12,11 @@ struct sites;
 enum { COLUMNS_TEXT = 512 };
 
 struct column {
-	const char *name;       /* as an option would call it */
-	const char *title;      /* above it */
-	unsigned width;         /* right-aligned in so many characters; 0: left-aligned in the rest of the line (the last one) */
-	const char *help;       /* one line */
-	void (*text)(const struct site_row *r, const struct sites *s, char buf[COLUMNS_TEXT]);
-	/* the same for a table (table.h): what kind of figure, and its value, NAN when not known; value NULL: the text */
-	enum figure kind;
-	unsigned flags;
-	double (*value)(const struct site_row *r, const struct sites *s);
+	struct table_column as;         /* how it is shown */
+	double (*value)(const struct site_row *r, const struct sites *s);       /* NAN when not known; NULL for a text */
+	void (*text)(const struct site_row *r, char buf[COLUMNS_TEXT]);         /* NULL for a figure */
 };
 
 extern const struct column columns[];   /* ends with a row whose name is NULL */
-
-/* A line of at most `width` characters, no newline, no blanks at its end; row NULL: the titles. buf holds n bytes. */
-void columns_line(char *buf, size_t n, unsigned width, const struct site_row *row, const struct sites *s);
 
 #endif

@@ -1,5 +1,5 @@
-/* sites.h: a snapshot as rows for people: one per function that allocates and its caller, with everything known of it. The text
- * screen and the panels show these rows through the columns of columns.h. No I/O besides what the symbolizer does. */
+/* sites.h: a snapshot as rows for people: one per function that allocates and its caller, with everything known of it. They are
+ * shown through the columns of columns.h. No I/O besides what the symbolizer does. */
 #ifndef ALLOCTOP_SITES_H
 #define ALLOCTOP_SITES_H
 
