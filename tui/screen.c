@@ -254,12 +254,8 @@ int screen_key(struct key *k, double seconds, const int *descriptor, int ndescri
 		if (descriptor[i] >= 0) p[n++] = (struct pollfd){ .fd = descriptor[i], .events = POLLIN };
 	if (poll(p, (nfds_t)n, ms) < 0 && errno != EINTR) return -1;
 	if (p[1].revents) return signalled(k, sig);
-	if (read_key(k)) return 1;
 	/* readable and nothing to read: the terminal is gone */
-	if (p[0].revents & (POLLHUP | POLLERR | POLLNVAL)) return -1;
-	if (p[0].revents & POLLIN) {
-		int left = 0;
-		if (ioctl(STDIN_FILENO, FIONREAD, &left) || !left) return -1;
-	}
-	return 0;
+	int left = 0;
+	if (p[0].revents & (POLLHUP | POLLERR | POLLNVAL) || (p[0].revents & POLLIN && (ioctl(STDIN_FILENO, FIONREAD, &left) || !left))) return -1;
+	return read_key(k);
 }
