@@ -22,7 +22,7 @@
 static SCREEN *terminal;
 static int pipe_end[2] = { -1, -1 };
 static struct termios before;
-static char farewell[256];      /* what a crash sends to the terminal */
+static char farewell[300];      /* what a crash sends to the terminal */
 static chtype look[STYLES];
 static int ascii;
 
@@ -50,7 +50,7 @@ static void append(const char *capability)
 	const char *s = tigetstr(capability);
 	size_t n = strlen(farewell);
 
-	if (s && s != (const char *)-1 && n + strlen(s) < sizeof farewell) strcpy(farewell + n, s);
+	if (s && s != (const char *)-1 && n + strlen(s) < sizeof farewell - 40) strcpy(farewell + n, s);
 }
 
 static void catch_signals(void)
@@ -121,6 +121,9 @@ int screen_open(struct err *e)
 	ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	farewell[0] = 0;
 	append("sgr0"), append("cnorm"), append("rmkx"), append("rmcup");
+	/* the mouse has no capability of its own to be turned off by */
+	const char *mouse_keys = tigetstr("kmous");
+	if (mouse_keys && mouse_keys != (const char *)-1) strcat(farewell, "\033[?1000;1002;1003;1006l");
 	cbreak();
 	noecho();
 	nonl();
