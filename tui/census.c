@@ -123,7 +123,6 @@ static void look(struct census *c, struct known *k)
 {
 	double start = post_clock(), cost;
 
-	if (!k->looked) find_container(k);
 	look_at_agent(k);
 	look_at_heap(k);
 	k->looked = 1;
@@ -172,6 +171,7 @@ static int each(pid_t pid, void *arg)
 	if (!(r->n & (r->n - 1))) r->add = xreallocarray(r->add, r->n ? 2 * r->n : 1, sizeof *r->add);
 	k = &r->add[r->n++];
 	*k = (struct known){ .proc = p, .seen = 1, .live = NAN, .retained = NAN, .rate = NAN, .allocator = ".." };
+	find_container(k);
 	grow(k, r->now);
 	return 0;
 }
@@ -238,6 +238,49 @@ static void row(struct table *t, const struct known *k)
 	r->cell[PROCESSES_COMMAND].text = table_text(t, *k->proc.cmdline ? k->proc.cmdline : k->proc.comm);
 }
 
+static int by_container(const void *a, const void *b)
+{
+	const struct known *x = *(const struct known *const *)a, *y = *(const struct known *const *)b;
+	int d = strcmp(x->container, y->container);
+
+	return d ? d : (x->proc.rss_bytes < y->proc.rss_bytes) - (x->proc.rss_bytes > y->proc.rss_bytes);
+}
+
+/* Where it adds up: unknown figures are left out, and all unknown is unknown. */
+static void add_up(struct table_row *to, const struct table_row *r)
+{
+	static const int sums[] = { PROCESSES_RSS, PROCESSES_LIVE, PROCESSES_RETAINED, PROCESSES_GROWTH, PROCESSES_RATE, PROCESSES_THREADS };
+
+	for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
+		double *n = &to->cell[sums[i]].number, v = r->cell[sums[i]].number;
+		if (!isnan(v)) *n = isnan(*n) ? v : *n + v;
+	}
+}
+
+/* The same, each container's processes below it. */
+static struct table *groups(const struct census *c)
+{
+	struct table *t = table_new(panel_groups.shape);
+	const struct known **k = xcalloc(c->nknown + 1, sizeof *k);
+	size_t n = 0, head = 0;
+
+	for (size_t i = 0; i < c->nknown; i++)
+		if (c->known[i].proc.pid != getpid()) k[n++] = &c->known[i];
+	qsort(k, n, sizeof *k, by_container);
+	for (size_t i = 0; i < n; i++) {
+		if (!i || strcmp(k[i]->container, k[i - 1]->container)) {
+			const char *name = *k[i]->container ? k[i]->container : k[i]->looked ? "(no container)" : "(not looked at yet)";
+			head = t->nrows;
+			table_add(t, table_id(7, name))->cell[PROCESSES_COMMAND].text = table_text(t, name);
+		}
+		row(t, k[i]);
+		t->row[t->nrows - 1].depth = 1;
+		add_up(&t->row[head], &t->row[t->nrows - 1]);
+	}
+	free(k);
+	return t;
+}
+
 static struct state *make(const struct census *c)
 {
 	struct state *s = state_new();
@@ -258,6 +301,7 @@ static struct state *make(const struct census *c)
 	if (denied) snprintf(more + strlen(more), sizeof more - strlen(more), "; %u may not be looked at%s", denied, geteuid() ? " (run as root)" : "");
 	table_note(t, "%u with an agent%s%s", agents, more, agents ? "" : "; start one with  alloctop run -- CMD");
 	s->table[STATE_PROCESSES] = t;
+	s->table[STATE_GROUPS] = groups(c);
 	return s;
 }
 

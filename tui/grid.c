@@ -272,10 +272,12 @@ int grid_key(struct grid *g, const struct table *t, const struct key *k, int *op
 	case KEYS_LEFT: case KEYS_RIGHT:
 		if (tree) side(g, t, k->code == KEYS_RIGHT);
 		return 1;
-	case KEYS_ENTER:
-		if (!tree) return 0;
-		if (grid_row(g, t)) fold(g, grid_row(g, t)->id, !folded(g, grid_row(g, t)->id));
+	case KEYS_ENTER: {
+		const struct table_row *r = tree ? grid_row(g, t) : NULL;
+		if (!r || r + 1 == t->row + t->nrows || r[1].depth <= r->depth) return 0;
+		fold(g, r->id, !folded(g, r->id));
 		return 1;
+	}
 	case KEYS_CLICK: return click(g, t, k, opened);
 	}
 	return 0;

@@ -188,7 +188,7 @@ static unsigned list(const struct view *v, struct surface *s, const struct state
 	const struct table *t = x->table[STATE_PROCESSES];
 	unsigned end = moment(v, s), at = surface_put(s, 0, 0, end, STYLE_STRONG, "alloctop");
 
-	surface_print(s, 0, at, STYLE_PLAIN, "  %zu processes", t ? t->nrows : 0);
+	surface_print(s, 0, at, STYLE_PLAIN, "  %zu processes%s", t ? t->nrows : 0, view_panel(v)->table == STATE_GROUPS ? ", by container" : "");
 	if (s->rows < LOWER) return 1;
 	if (t && *t->note) surface_cut(s, 1, 0, s->columns, STYLE_DIM, t->note);
 	return 2;

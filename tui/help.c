@@ -9,14 +9,15 @@
 #include "tui/view.h"
 
 struct key_help { const char *keys, *what; int which; };
-enum { ALWAYS, PROCESS = 1, ONE_OF_PANELS = 2, TREE = 4, ENTERS = 8, LIVE = 16, RECORDED = 32, WRITES = 64 };
+enum { ALWAYS, PROCESS = 1, ONE_OF_PANELS = 2, SITES = 4, ENTERS = 8, GROUPS = 128, LIVE = 16, RECORDED = 32, WRITES = 64 };
 
 static const struct key_help keys[] = {
 	{ "1 - 8  Tab  S-Tab", "another panel", ONE_OF_PANELS },
 	{ "up down PgUp PgDn", "move; also k j, the wheel; a click selects", ALWAYS },
 	{ "Home End", "first and last row; also g G", ALWAYS },
 	{ "Enter", NULL, ENTERS },
-	{ "t  F5", "flat, tree from main down, tree of callers", TREE },
+	{ "t  F5", "flat, tree from main down, tree of callers", SITES },
+	{ "t  F5", "one list, or by container", GROUPS },
 	{ "s  F6", "sort by a column; < and > change it, I reverses", ALWAYS },
 	{ "/  F3", "search; n and N: the next one, the one before", ALWAYS },
 	{ "\\  F4", "show only rows with a word in them; empty: all rows", ALWAYS },
@@ -35,7 +36,7 @@ static const struct key_help keys[] = {
 
 static unsigned applies(const struct view *v, const struct panel *p)
 {
-	return (v->panels == panels_list ? 0 : PROCESS | ONE_OF_PANELS) | (p->other ? TREE : 0) | (p->enter ? ENTERS : 0) | (v->recorded ? RECORDED : LIVE) |
+	return (v->panels == panels_list ? 0 : PROCESS | ONE_OF_PANELS) | (p->other ? v->panels == panels_list ? GROUPS : SITES : 0) | (p->enter ? ENTERS : 0) | (v->recorded ? RECORDED : LIVE) |
 	       (v->act && !v->recorded ? WRITES : 0);
 }
 

@@ -6,7 +6,7 @@
 #include "tui/sites.h"
 
 extern const struct panel panel_sites, panel_callees, panel_callers, panel_classes, panel_arenas, panel_locks, panel_threads, panel_maps, panel_ledger, panel_log,
-	panel_processes;
+	panel_processes, panel_groups;
 
 const struct panel *const panels_process[] = {
 	&panel_sites,
@@ -26,7 +26,7 @@ const struct panel *const panels_list[] = {
 };
 
 const struct panel *const panels_all[] = {
-	&panel_sites, &panel_callees, &panel_callers, &panel_classes, &panel_arenas, &panel_locks, &panel_threads, &panel_maps, &panel_ledger, &panel_processes,
+	&panel_sites, &panel_callees, &panel_callers, &panel_classes, &panel_arenas, &panel_locks, &panel_threads, &panel_maps, &panel_ledger, &panel_processes, &panel_groups,
 	&panel_log, NULL,
 };
 

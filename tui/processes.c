@@ -15,10 +15,16 @@ static const struct table_column column[] = {
 	[PROCESSES_CONTAINER] = { "container", "CONTAINER", 12, FIGURE_TEXT, COLUMN_ASCENDING, "its control group, the last part of it" },
 	[PROCESSES_COMMAND] = { "command", "COMMAND", 0, FIGURE_TEXT, COLUMN_ASCENDING, "its command line" },
 };
-static const struct table_shape shape = { "processes", column, PROCESSES_COLUMNS, PROCESSES_RSS };
+static const struct table_shape shape = { "processes", column, PROCESSES_COLUMNS, PROCESSES_RSS }, shape_groups = { "groups", column, PROCESSES_COLUMNS, PROCESSES_COLUMNS };
 
 const struct panel panel_processes = {
 	.key = '1', .name = "Processes", .table = STATE_PROCESSES, .shape = &shape,
 	.help = "The processes that may be looked at, the largest first.",
-	.enter = "opens the process", .without = "No process can be read.",
+	.enter = "opens the process", .without = "No process can be read.", .other = &panel_groups,
+};
+
+const struct panel panel_groups = {
+	.key = '1', .name = "Processes", .table = STATE_GROUPS, .shape = &shape_groups,
+	.help = "The processes by container (control group), and the sums of each.",
+	.enter = "opens the process; opens or closes a container", .without = "No process can be read.", .other = &panel_processes,
 };

@@ -9,6 +9,6 @@ enum {
 	PROCESSES_AGENT, PROCESSES_CONTAINER, PROCESSES_COMMAND, PROCESSES_COLUMNS
 };
 
-extern const struct panel panel_processes;
+extern const struct panel panel_processes, panel_groups;
 
 #endif

@@ -257,7 +257,7 @@ static void open_detail(struct view *v)
 
 	if (!view_panel(v)->enter || !r) return;
 	if (!r->detail) {
-		view_say(v, "the stack of this row was not kept: rows beyond the 200 largest have none");
+		if (view_panel(v)->table == STATE_SITES) view_say(v, "the stack of this row was not kept: rows beyond the 200 largest have none");
 		return;
 	}
 	free(v->detail);
@@ -275,7 +275,7 @@ static enum view_answer enter(struct view *v)
 		open_detail(v);
 		return VIEW_STAY;
 	}
-	if (!r) return VIEW_STAY;
+	if (!r || isnan(r->cell[0].number)) return VIEW_STAY;
 	v->open = (pid_t)r->cell[0].number;
 	return VIEW_OPEN;
 }

@@ -132,7 +132,7 @@ static void bottom(const struct view *v, struct surface *s, unsigned row)
 	const struct panel *p = view_panel(v);
 	int writes = v->act && !v->recorded, process = v->panels != panels_list;
 	const struct hint keys[] = {
-		{ "h", "help" }, { p->enter ? "Enter" : "", p->table == STATE_PROCESSES ? "open" : "more" }, { p->other ? "t" : "", "tree" },
+		{ "h", "help" }, { p->enter ? "Enter" : "", v->panels == panels_list ? "open" : "more" }, { p->other ? "t" : "", "tree" },
 		{ "space", v->recorded ? "play" : v->fixed ? "go on" : "pause" }, { "m", "mark" }, { "[ ]", "time" }, { "/", "search" }, { "s", "sort" }, { "\\", "filter" },
 		{ writes && process ? "d" : "", "profile" }, { writes && process ? "f" : "", "flame graph" }, { writes && process ? "r" : "", v->record ? "stop" : "record" },
 		{ "q", v->nested ? "back" : "quit" }, { NULL, NULL },
