@@ -101,12 +101,13 @@ static void report(struct trace *x)
 	if (x->left_out && len < sizeof n->text) snprintf(n->text + len, sizeof n->text - len, "; %llu threads left out: too many descriptors", (unsigned long long)x->left_out);
 }
 
-/* How long to pause after a window, by what the window cost us and the target. */
-static double gap(const struct trace *x, double length, double cpu)
+/* How long to pause after a window, by what it cost us and the target: that pays for as long as the events are installed, and it
+   takes the kernel several times a window's length to remove them. */
+static double gap(const struct trace *x, double length, double installed, double cpu)
 {
-	double price = x->calls * record_s / core_share, own = cpu / own_share, most = price > own ? price : own;
+	double price = x->calls / length * installed * record_s / core_share, own = cpu / own_share, most = price > own ? price : own;
 
-	return most > 1.5 * length ? most - length : 0;
+	return most > 1.5 * installed ? most - installed : 0;
 }
 
 static unsigned stack_period(const struct trace *x, double every)
@@ -123,7 +124,7 @@ static int run(struct trace *x, struct err *e)
 	unsigned period = 16;
 
 	while (now < until && !__atomic_load_n(x->w->stop, __ATOMIC_RELAXED)) {
-		double cpu = tally_cpu(), from = now, length;
+		double cpu = tally_cpu(), from = now, opened = now, length;
 		int off = pause > 0;
 		x->calls = 0;
 		if (tracer_open(&x->tracer, period, e)) return x->total_windows && e->kind == ERR_GONE ? 0 : -1;
@@ -135,9 +136,11 @@ static int run(struct trace *x, struct err *e)
 		x->lost += x->tracer.lost;
 		x->left_out = x->tracer.left_out;
 		close_window(x, (from - begin) / x->w->o->period_s, length);
-		pause = gap(x, length, tally_cpu() - cpu);
+		pause = gap(x, length, length, tally_cpu() - cpu);
+		/* events that are off are of no use to a window that follows at once */
+		if (pause > 0 || off) tracer_close(&x->tracer);
+		if (pause > 0) pause = gap(x, length, tally_now() - opened, tally_cpu() - cpu);
 		period = stack_period(x, length + pause);
-		if (pause > 0 || off) tracer_close(&x->tracer);         /* events that are off are of no use to a window that follows at once */
 		now = tally_now();
 		if (pause > until - now) pause = until - now > 0 ? until - now : 0.001;
 		for (double end = now + pause * 2 * tally_random(&seed); pause > 0 && now < end && !__atomic_load_n(x->w->stop, __ATOMIC_RELAXED); now = tally_now())
