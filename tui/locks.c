@@ -93,15 +93,17 @@ static void fill(struct table *t, const struct observation *o)
 		}
 		struct table_row *r = table_add(t, x->addr);
 		r->cell[NAME].text = table_text(t, x->name);
-		r->cell[LOST].number = figure(&x->lost_s_per_s);
-		if (x->lost_s_per_s.error >= 0) r->cell[ERROR].number = x->lost_s_per_s.error;
-		if (l->threads) r->cell[BAR].number = figure(&x->lost_s_per_s) / l->threads;
+		/* who waits for an event idles: nothing is lost */
+		int event = !*x->allocator && x->use == LOCK_USE_EVENT;
+		if (!event) r->cell[LOST].number = figure(&x->lost_s_per_s);
+		if (!event && x->lost_s_per_s.error >= 0) r->cell[ERROR].number = x->lost_s_per_s.error;
+		if (!event && l->threads) r->cell[BAR].number = figure(&x->lost_s_per_s) / l->threads;
 		r->cell[WAITS].number = figure(&x->waits_per_s);
 		r->cell[HELD].number = figure(&x->utilisation);
 		r->cell[INSIDE].number = figure(&x->mean_inside);
 		r->cell[CONTENDED].number = figure(&x->contended);
 		r->cell[AGAIN].number = figure(&x->eagain);
-		r->cell[WHOSE].text = table_text(t, *x->allocator ? x->allocator : x->use == LOCK_USE_EVENT ? "not malloc's: an event" : "not malloc's");
+		r->cell[WHOSE].text = table_text(t, *x->allocator ? x->allocator : event ? "an event: idle" : "not malloc's");
 		detail(t, r, x, l, o);
 	}
 	notes(t, l, left_out);
