@@ -94,6 +94,7 @@ void thread_enrol(struct thread *t, uint32_t generation)
 	uint64_t now = cpu_ticks();
 	t->enrolled = generation;
 	t->stack.lo = t->stack.hi = 0;
+	t->site = 0;
 	t->random = (now ^ (uint64_t)tid << 40 ^ (uint64_t)t) * 0x9E3779B97F4A7C15ULL | 1;
 	t->bytes = t->armed = t->samples = 0;
 	t->countdown = t->gap = 0;

@@ -19,6 +19,7 @@ struct thread {
 	uint32_t enrolled;      /* life.generation it belongs to; 0: not yet */
 	uint32_t id;            /* wire_thread_id; slot 0 when there was no room */
 	uint32_t epoch;
+	uint32_t site;          /* of its last sample */
 	uint64_t allocs_base, bytes_base, frees_base, samples;
 	struct unwind_bounds stack;
 };

@@ -337,6 +337,11 @@ unsigned unwind_walk(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsign
 	return w.n;
 }
 
+void unwind_expect(const uint64_t *pc, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) __builtin_prefetch(set_of(pc[i]));
+}
+
 int unwind_blind(uintptr_t pc)
 {
 	const struct module *m = modules_find(pc);

@@ -25,6 +25,9 @@ struct unwind_bounds {
    (In signal handlers' callers the address is that of the interrupted instruction.) */
 unsigned unwind_here(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsigned *cut);
 
+/* The next walk will probably meet these addresses: asks for their rules, all at once. A walk needs one after the other. */
+void unwind_expect(const uint64_t *pc, unsigned n);
+
 /* A place on the way into code that has no unwind tables (musl's libc): where a walk that is stuck in there goes on. In a local of a
    function of the agent, which calls that code between set and clear; passed by when it is not on the way of a walk. */
 static inline void unwind_mark_set(struct unwind_bounds *b, struct unwind_mark *m);
