@@ -66,6 +66,7 @@ static void begin(void)
 	anchor_set();
 	life.generation++;
 	RELEASE(life.state, RUNNING);
+	thread_met(life.generation);
 }
 
 /* Were we meant? An exec keeps the pid; a program that a followed one started has another. */
@@ -109,6 +110,7 @@ static COLD void restart_in_child(void)
 	life.early = 0;
 	modules_forked();
 	serve_forked();
+	thread_forked();
 	live_filter_clear();
 	if (segment_renew()) {
 		RELEASE(life.state, DORMANT);

@@ -17,25 +17,25 @@ int sandbox_entered(void)
 }
 
 /* Strict mode allows no system call at all that we need, and not even the end of the process while it has another thread. */
-static void enter(int is_strict, int all_threads)
+static void enter(int is_strict)
 {
 	if (!life_running()) return;
 	STORE(entered, 1);
-	if (is_strict || all_threads) serve_stop();
+	serve_stop("closed: the program put itself under a seccomp filter");
 	if (is_strict) life_stop();
 }
 
 static void asked_prctl(unsigned long mode, unsigned long program)
 {
-	if (mode == SECCOMP_MODE_STRICT) enter(1, 0);
-	if (mode == SECCOMP_MODE_FILTER && program) enter(0, 0);
+	if (mode == SECCOMP_MODE_STRICT) enter(1);
+	if (mode == SECCOMP_MODE_FILTER && program) enter(0);
 }
 
 /* Without a program it is a question whether the kernel knows the flag. */
-static void asked_seccomp(unsigned long what, unsigned long flags, unsigned long program)
+static void asked_seccomp(unsigned long what, unsigned long program)
 {
-	if (what == SECCOMP_SET_MODE_STRICT) enter(1, 0);
-	if (what == SECCOMP_SET_MODE_FILTER && program) enter(0, !!(flags & SECCOMP_FILTER_FLAG_TSYNC));
+	if (what == SECCOMP_SET_MODE_STRICT) enter(1);
+	if (what == SECCOMP_SET_MODE_FILTER && program) enter(0);
 }
 
 EXPORT int prctl(int what, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
@@ -52,7 +52,7 @@ EXPORT long syscall(long n, unsigned long a, unsigned long b, unsigned long c, u
 {
 	static struct real real = { .name = "syscall" };
 	long (*fn)(long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long) = real_find(&real);
-	if (n == __NR_seccomp) asked_seccomp(a, b, c);
+	if (n == __NR_seccomp) asked_seccomp(a, c);
 	if (n == __NR_prctl && a == PR_SET_SECCOMP) asked_prctl(b, c);
 	return fn ? fn(n, a, b, c, d, e, f) : -1;
 }

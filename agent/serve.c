@@ -253,13 +253,13 @@ static void knock(void)
 	sys_close(fd);
 }
 
-void serve_stop(void)
+void serve_stop(const char *why)
 {
 	enum { ROUNDS = 3000 };
 	struct { long s, ns; } pause = { 0, 1000000 };
 	int pid = sys_getpid();
-	RELEASE(serve.stop, 1);
 	if (!LOAD(serve.created)) return;
+	RELEASE(serve.stop, 1);
 	for (int i = 0; i < ROUNDS; i++) {
 		uint32_t tid = LOAD(serve.tid);
 		if (tid && SYS(__NR_tgkill, pid, tid, 0, 0, 0, 0)) break;       /* it is gone */
@@ -270,7 +270,10 @@ void serve_stop(void)
 	STORE(serve.bound, 0);
 	STORE(serve.created, 0);
 	__atomic_fetch_and(&segment.head->flags, ~(uint32_t)WIRE_SERVED, __ATOMIC_RELAXED);
-	complain("closed: the program put itself under a seccomp filter");
+	STORE(serve.tid, 0);
+	STORE(serve.stop, 0);
+	STORE(serve.started, 0);
+	if (*why) complain(why);
 }
 
 void serve_end(void)
@@ -283,5 +286,6 @@ void serve_forked(void)
 	STORE(serve.started, 0);
 	STORE(serve.created, 0);
 	STORE(serve.tid, 0);
+	STORE(serve.stop, 0);
 	STORE(serve.bound, 0);
 }

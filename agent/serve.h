@@ -6,8 +6,8 @@
 
 /* Starts the thread, once per process. Not from inside an allocation. Failure is noted in the segment and is no failure of ours. */
 void serve_start(void);
-/* Ends the thread, and comes back when it is gone. Never to be started again. */
-void serve_stop(void);
+/* Ends the thread, and comes back when it is gone; serve_start may start another. `why`: for the segment's notices; "": nothing to say. */
+void serve_stop(const char *why);
 /* The process ends: removes the socket. */
 void serve_end(void);
 /* In a forked child: the parent's thread and socket are not ours. */

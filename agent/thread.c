@@ -3,6 +3,7 @@
 #include "life.h"
 #include "sandbox.h"
 #include "segment.h"
+#include "serve.h"
 #include "settings.h"
 #include "symbols.h"
 #include "sys.h"
@@ -16,6 +17,8 @@ static struct {
 	int usable;
 	int (*set)(unsigned, const void *);
 } ending;
+
+static uint32_t present;        /* threads that we have met and that have not ended */
 
 static struct wire_thread *slot_of(const struct thread *t)
 {
@@ -36,11 +39,8 @@ static void rebase(struct thread *t)
 	t->samples = 0;
 }
 
-/* The thread's own destructor: its last calls into us may still come, they count for slot 0. */
-static void ended(void *arg)
+static void leave_slot(struct thread *t)
 {
-	struct thread *t = arg;
-	if (t != &thread_self || !life_running() || t->enrolled != life_generation() || !wire_thread_slot(t->id)) return;
 	thread_flush(t);
 	struct wire_thread *s = slot_of(t), *rest = &segment.threads[0];
 	uint64_t allocs = s->allocs, bytes = s->alloc_bytes, frees = s->frees, samples = s->samples;
@@ -53,6 +53,29 @@ static void ended(void *arg)
 	ADD(rest->alloc_bytes, bytes);
 	ADD(rest->frees, frees);
 	ADD(rest->samples, samples);
+}
+
+/* The thread's own destructor: its last calls into us may still come, they count for slot 0. A process ends with its last thread, and
+   that may not be ours. */
+static void ended(void *arg)
+{
+	struct thread *t = arg;
+	if (t != &thread_self || !life_running() || t->present != life_generation()) return;
+	if (t->enrolled == t->present && wire_thread_slot(t->id)) leave_slot(t);
+	if (ADD(present, -1u) == 1) serve_stop("");
+}
+
+void thread_forked(void)
+{
+	STORE(present, 0);
+}
+
+void thread_met(uint32_t generation)
+{
+	struct thread *t = &thread_self;
+	if (t->present == generation || !ending.usable || ending.set(ending.key, t)) return;
+	t->present = generation;
+	ADD(present, 1);
 }
 
 void thread_init(void)
@@ -105,13 +128,13 @@ void thread_enrol(struct thread *t, uint32_t generation)
 	uint32_t slot = slot_claim(tid);
 	struct wire_thread *s = &segment.threads[slot];
 	t->id = wire_thread_id(slot, slot ? s->serial & 0xfffff : 0);
+	thread_met(generation);
 	if (!slot) return;
 	s->start = now;
 	enter(s, t->epoch);
 	s->allocs = s->alloc_bytes = s->frees = s->samples = 0;
 	memset(s->name, 0, sizeof s->name);
 	if (!sandbox_entered()) SYS(__NR_prctl, PR_GET_NAME, s->name, 0, 0, 0, 0);
-	if (ending.usable) ending.set(ending.key, t);
 }
 
 void thread_flush(struct thread *t)

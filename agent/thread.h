@@ -17,6 +17,7 @@ struct thread {
 	uint64_t rate;          /* the gap was drawn for */
 	uint64_t random;
 	uint32_t enrolled;      /* life.generation it belongs to; 0: not yet */
+	uint32_t present;       /* life.generation in which its end will be noticed */
 	uint32_t id;            /* wire_thread_id; slot 0 when there was no room */
 	uint32_t epoch;
 	uint32_t site;          /* of its last sample */
@@ -30,6 +31,10 @@ extern _Thread_local struct thread thread_self;
 void thread_enrol(struct thread *t, uint32_t generation);
 /* Writes the thread's totals to its slot. */
 void thread_flush(struct thread *t);
+/* The end of the calling thread will be noticed from now on: the helper thread leaves when the last one does. Enrolment does it too. */
+void thread_met(uint32_t generation);
+/* In a forked child: only the calling thread is left, and it will enrol again. */
+void thread_forked(void);
 /* Looks for the process's pthread_key functions, by which the end of a thread is noticed. Without them slots are not used again. */
 void thread_init(void);
 

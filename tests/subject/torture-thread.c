@@ -115,6 +115,45 @@ static void all_keys(void)
 	for (int i = 0; i < 8; i++) pthread_join(t[i], NULL);
 }
 
+static void *outlives(void *arg)
+{
+	usleep(20000);
+	churn(50);
+	if (write(1, "ok last-thread\n", 15) != 15) _exit(1);
+	return arg;
+}
+
+/* The process ends with its last thread, not before and not later: the main thread leaves first. */
+static void last_thread(void)
+{
+	pthread_t t[3];
+	for (int i = 0; i < 2; i++) CHECK(!pthread_create(&t[i], NULL, brief, NULL) && !pthread_join(t[i], NULL), "thread");
+	CHECK(!pthread_create(&t[2], NULL, outlives, NULL), "thread");
+	pthread_exit(NULL);
+}
+
+/* The same in a child that was forked by a thread. */
+static __attribute__((unused)) void *forks(void *arg)
+{
+	pid_t pid = fork();
+	int s;
+	pthread_t t;
+	if (!pid) {
+		CHECK(!pthread_create(&t, NULL, brief, NULL) && !pthread_join(t, NULL), "thread");
+		return arg;
+	}
+	CHECK(waitpid(pid, &s, 0) == pid && WIFEXITED(s) && !WEXITSTATUS(s), "child ended with %#x", s);
+	return arg;
+}
+
+static __attribute__((unused)) void last_thread_forked(void)
+{
+	for (int i = 0; i < 20; i++) {
+		pthread_t t;
+		CHECK(!pthread_create(&t, NULL, forks, NULL) && !pthread_join(t, NULL), "thread");
+	}
+}
+
 static void *waits(void *arg)
 {
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) churn(5);
@@ -194,6 +233,9 @@ static void users(void)
 
 static const struct mode modes[] = {
 	{ "many", many }, { "detached", detached }, { "stack-32k", stack32k }, { "stack-min", stack_min },
-	{ "destructors", destructors }, { "all-keys", all_keys }, { "cancel", cancel }, { "users", users },
+	{ "destructors", destructors }, { "all-keys", all_keys }, { "cancel", cancel }, { "users", users }, { "last-thread", last_thread },
+#ifdef __GLIBC__
+	{ "last-thread-forked", last_thread_forked },   /* musl 1.2.3 itself locks up in it */
+#endif
 };
 TORTURE_MAIN(modes)
