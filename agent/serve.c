@@ -70,10 +70,9 @@ static int directory_ready(const char *path)
 
 static int choose_path(char *path, size_t n)
 {
-	const char *runtime = settings_env("XDG_RUNTIME_DIR");
 	size_t at;
 	if (settings.dir[0]) at = append(path, 0, n, settings.dir);
-	else if (runtime && *runtime == '/') at = append(path, append(path, 0, n, runtime), n, "/alloctop");
+	else if (settings.runtime[0] == '/') at = append(path, append(path, 0, n, settings.runtime), n, "/alloctop");
 	else at = append_number(path, append(path, 0, n, "/tmp/alloctop-"), n, sys_geteuid());
 	if (at == SIZE_MAX || !directory_ready(path)) return -1;
 	at = append_number(path, append(path, at, n, "/"), n, segment.head->pid);

@@ -21,6 +21,7 @@ static const struct row {
 	{ "ALLOCTOP_DEPTH", NUMBER, offsetof(struct settings, depth), 8, 1, 128 },
 	{ "ALLOCTOP_SEGMENT", TEXT, offsetof(struct settings, segment), sizeof settings.segment, 0, 0 },
 	{ "ALLOCTOP_DIR", TEXT, offsetof(struct settings, dir), sizeof settings.dir, 0, 0 },
+	{ "XDG_RUNTIME_DIR", TEXT, offsetof(struct settings, runtime), sizeof settings.runtime, 0, 0 },
 };
 
 static const char *const thread_words[] = { "auto", "always", "never" };
@@ -32,7 +33,7 @@ int settings_ready(void)
 	return &environ && environ;
 }
 
-const char *settings_env(const char *name)
+static const char *value_of(const char *name)
 {
 	size_t n = strlen(name);
 	for (char **e = &environ ? environ : 0; e && *e; e++)
@@ -94,7 +95,7 @@ static const char *apply(const struct row *r, const char *value)
 void settings_read(char *notices, size_t n)
 {
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
-		const char *value = settings_env(rows[i].name), *complaint;
+		const char *value = value_of(rows[i].name), *complaint;
 		if (value && *value && (complaint = apply(&rows[i], value))) settings_complain(notices, n, rows[i].name, complaint);
 	}
 }

@@ -16,19 +16,17 @@ struct settings {
 	uint64_t depth;         /* ALLOCTOP_DEPTH: frames kept of a stack */
 	char segment[256];      /* ALLOCTOP_SEGMENT: a file for the segment; "": memory */
 	char dir[96];           /* ALLOCTOP_DIR: where the socket goes; "": chosen by the agent */
+	char runtime[96];       /* XDG_RUNTIME_DIR, for that choice */
 };
 
 extern struct settings settings;
 
 /* Non-zero once the process's environment can be read. */
 int settings_ready(void);
-/* Reads the environment. Complaints about bad values, one line each, are appended to `notices`; the defaults stand. */
+/* Reads the environment: once, before the program runs, as it may write over it later (setproctitle). Complaints about bad values, one line each, are appended to `notices`; the defaults stand. */
 void settings_read(char *notices, size_t n);
 /* Appends one line "subject: text" to NUL-terminated notices of n bytes, if it fits. */
 void settings_complain(char *notices, size_t n, const char *subject, const char *text);
-
-/* The value of a variable, NULL if not set. */
-const char *settings_env(const char *name);
 
 /* Address of argc, where the main thread's stack begins; 0 when it cannot be told. */
 uintptr_t settings_argc(void);

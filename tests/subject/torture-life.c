@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/wait.h>
 #include "torture.h"
 
 static void *from_preinit, *from_constructor;
@@ -143,6 +144,29 @@ static void reopen_in_threads(void)
 	free(path);
 }
 
+extern char **environ;
+
+/* As setproctitle does it: the memory of the environment becomes a title, while the agent's thread begins its work. */
+static void title(void)
+{
+	for (int i = 0; i < 200; i++) {
+		pthread_t t;
+		int s;
+		pid_t pid = fork();
+		if (pid) {
+			CHECK(waitpid(pid, &s, 0) == pid && WIFEXITED(s) && WEXITSTATUS(s) == 7, "child %d ended with %#x", i, s);
+			continue;
+		}
+		stop = 1;
+		char **e = environ;
+		CHECK(!pthread_create(&t, NULL, deep, &stop), "no thread");
+		for (; *e; e++) *e = (char *)(uintptr_t)(0x1000 + (uintptr_t)i);
+		pthread_join(t, NULL);
+		usleep(1000);
+		_exit(7);
+	}
+}
+
 /* Is the agent there at all? TORTURE_AGENT says whether it should be. */
 static void loaded(void)
 {
@@ -156,7 +180,7 @@ static void loaded(void)
 }
 
 static const struct mode modes[] = {
-	{ "loaded", loaded }, { "early", early }, { "late", late }, { "reopen", reopen }, { "reopen-threads", reopen_threads },
+	{ "loaded", loaded }, { "early", early }, { "late", late }, { "title", title }, { "reopen", reopen }, { "reopen-threads", reopen_threads },
 	{ "reopen-in-threads", reopen_in_threads },
 };
 TORTURE_MAIN(modes)
