@@ -22,7 +22,7 @@ ours = $(filter-out %_x86_64.c %_aarch64.c,$(1)) $(filter %_$(ARCH).c,$(1))
 CMD_SRC := $(call ours,$(wildcard cmd/*.c tui/*.c inspect/*/*.c))
 CMD_OBJ := $(CMD_SRC:%.c=$(BUILD)/%.o) $(BUILD)/inspect/format/profile.pb-c.o
 LIB_OBJ := $(filter-out $(BUILD)/cmd/%,$(CMD_OBJ))
-CMD_LIBS = $(shell pkg-config --libs libelf libdw zlib libprotobuf-c jansson) -lncursesw -ltinfo -liberty -lm -lpthread
+CMD_LIBS = $(shell pkg-config --libs libelf libdw zlib libprotobuf-c jansson) -lncursesw -ltinfo -liberty -lZydis -lpfm -lm -lpthread
 
 # the agent: freestanding, one file for every libc
 AGENT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(call ours,$(wildcard agent/*.c)))
