@@ -1,8 +1,6 @@
 /* heap.c: alloctop heap: where the memory of a process went, read from outside, without an agent. */
 #include "cmd/cmd.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd/heap.h"
+#include "cmd/pid.h"
 #include "cmd/screen.h"
 #include "inspect/allocator/allocator.h"
 #include "inspect/allocator/survey.h"
@@ -34,44 +33,6 @@ static double clock_of(clockid_t id)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
-struct search { const char *name; pid_t found; unsigned n; char list[200]; };
-
-static int called(pid_t pid, void *arg)
-{
-	struct search *s = arg;
-	struct proc p;
-	struct err e;
-	size_t len = strlen(s->list);
-
-	if (pid == getpid() || proc_read(&p, pid, &e)) return 0;
-	const char *slash = strrchr(p.exe, '/');
-	if (strcmp(p.comm, s->name) && strcmp(slash ? slash + 1 : p.exe, s->name)) return 0;
-	s->found = pid;
-	s->n++;
-	snprintf(s->list + len, sizeof s->list - len, " %d", (int)pid);
-	return 0;
-}
-
-/* A number, or the name of the only program that is called so. */
-static int resolve(const char *s, pid_t *pid, struct err *e)
-{
-	struct search search = { .name = s };
-	char *end;
-
-	if (isdigit((unsigned char)*s)) {
-		errno = 0;
-		long v = strtol(s, &end, 10);
-		if (*end || errno || v <= 0 || v > INT_MAX) return err_set(e, ERR_USAGE, "heap: '%s' is not a process id", s);
-		*pid = (pid_t)v;
-		return 0;
-	}
-	if (proc_each(called, &search, e)) return -1;
-	if (!search.n) return err_set(e, ERR_GONE, "heap: no program is called '%s'", s);
-	if (search.n > 1) return err_set(e, ERR_USAGE, "heap: %u programs are called '%s', name one by its PID:%s", search.n, s, search.list);
-	*pid = search.found;
-	return 0;
-}
-
 static int open_target(const struct heap_options *o, int argc, char **argv, struct target *t, struct err *e)
 {
 	pid_t pid = 0;
@@ -83,7 +44,7 @@ static int open_target(const struct heap_options *o, int argc, char **argv, stru
 	}
 	if (o->exe || o->sysroot) return err_set(e, ERR_USAGE, "heap: --exe and --sysroot belong to --core");
 	if (argc != 1) return err_set(e, ERR_USAGE, "heap: %s (see: alloctop heap --help)", argc ? "one process at a time" : "which process?");
-	if (resolve(argv[0], &pid, e)) return -1;
+	if (pid_resolve(argv[0], PID_OF_ANY, &pid, e)) return -1;
 	return target_open_pid(t, pid, e);
 }
 

@@ -1,7 +1,6 @@
 /* locks.c: alloctop locks: who waits for the allocator, on which lock, from where, and what it costs. */
 #include "cmd/cmd.h"
 
-#include <ctype.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -61,7 +60,7 @@ static int open_target(struct target *t, const char *operand, struct err *e)
 {
 	pid_t pid;
 
-	return pid_resolve(operand, &pid, e) || target_open_pid(t, pid, e);
+	return pid_resolve(operand, PID_OF_ANY, &pid, e) || target_open_pid(t, pid, e);
 }
 
 static double epoch(void)

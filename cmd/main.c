@@ -81,10 +81,9 @@ static int run_target(int argc, char **argv)
 	pid_t pid;
 	int status;
 
-	if (pid_resolve(argv[0], &pid, &e)) {
+	if (pid_resolve(argv[0], PID_OF_ANY, &pid, &e)) {
 		if (e.kind == ERR_GONE && !isdigit((unsigned char)*argv[0]))
-			err_set(&e, ERR_USAGE, "unknown command '%s', and no program of that name has an agent (see: alloctop --help)",
-			        argv[0]);
+			err_set(&e, ERR_USAGE, "unknown command '%s', and no program is called so (see: alloctop --help)", argv[0]);
 		free(args);
 		return fail(&e);
 	}

@@ -6,8 +6,14 @@
 
 struct err;
 
-/* A number, or the name of the only program with an agent that is called so. 0, or -1 with *e: USAGE when it is neither, GONE
-   when no such program has an agent; several are listed. A number is not looked up: what is done with it will tell. */
-int pid_resolve(const char *s, pid_t *pid, struct err *e);
+/* Among which programs a name is looked for. */
+enum pid_of {
+	PID_OF_AGENT,           /* the only one of that name that has an agent */
+	PID_OF_ANY,             /* the same, else the only one of that name */
+};
+
+/* A number or a name. 0, or -1 with *e: USAGE when it is neither or several are called so (they are listed), GONE when none is. A
+   number is not looked up: what is done with it will tell. */
+int pid_resolve(const char *s, enum pid_of of, pid_t *pid, struct err *e);
 
 #endif

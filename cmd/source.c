@@ -29,7 +29,7 @@ int source_open(struct source *s, const char *operand, const char *segment, stru
 
 	*s = (struct source){ 0 };
 	if (segment) return agent_open_file(segment, &s->agent, e);
-	if (pid_resolve(operand, &s->pid, e) || proc_read(&p, s->pid, e) || agent_open(s->pid, &s->agent, e)) return -1;
+	if (pid_resolve(operand, PID_OF_AGENT, &s->pid, e) || proc_read(&p, s->pid, e) || agent_open(s->pid, &s->agent, e)) return -1;
 	/* the name it was started by: a link's or a script's says more than that of the file behind it. comm is cut at 15 bytes */
 	const char *slash = strrchr(p.exe, '/'), *base = slash ? slash + 1 : p.exe;
 	set_program(s, !strncmp(base, p.comm, strlen(p.comm)) ? base : p.comm);

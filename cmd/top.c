@@ -1,7 +1,6 @@
 /* top.c: alloctop top: the screen of a process, or of all of them; as plain text where there is no terminal. What it shows is tui/'s. */
 #include "cmd/cmd.h"
 
-#include <ctype.h>
 #include <langinfo.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -11,42 +10,9 @@
 #include "cmd/pid.h"
 #include "cmd/screen.h"
 #include "inspect/target/err.h"
-#include "inspect/target/proc.h"
 #include "tui/loop.h"
 
 struct top_options { int batch, once; unsigned count; double delay; const char *panel, *keys; };
-
-struct search { const char *name; pid_t found; unsigned n; char list[200]; };
-
-static int called(pid_t pid, void *arg)
-{
-	struct search *s = arg;
-	struct proc p;
-	struct err e;
-	size_t len = strlen(s->list);
-
-	if (pid == getpid() || proc_read(&p, pid, &e)) return 0;
-	const char *slash = strrchr(p.exe, '/');
-	if (strcmp(p.comm, s->name) && strcmp(slash ? slash + 1 : p.exe, s->name)) return 0;
-	s->found = pid;
-	s->n++;
-	snprintf(s->list + len, sizeof s->list - len, " %d", (int)pid);
-	return 0;
-}
-
-/* A number, the name of the only program with an agent that is called so, or else of the only program. */
-static int resolve(const char *word, pid_t *pid, struct err *e)
-{
-	struct search s = { .name = word };
-
-	if (!pid_resolve(word, pid, e)) return 0;
-	if (e->kind != ERR_GONE || isdigit((unsigned char)*word)) return -1;
-	if (proc_each(called, &s, e)) return -1;
-	if (!s.n) return err_set(e, ERR_GONE, "top: no program called '%s' runs", word);
-	if (s.n > 1) return err_set(e, ERR_USAGE, "top: %u programs are called '%s', name one by its PID:%s", s.n, word, s.list);
-	*pid = s.found;
-	return 0;
-}
 
 static int run(void *options, int argc, char **argv, struct err *e)
 {
@@ -57,7 +23,7 @@ static int run(void *options, int argc, char **argv, struct err *e)
 
 	if (argc > 1) return err_set(e, ERR_USAGE, "top: one process at a time (see: alloctop top --help)");
 	if (o->delay < 0.05) return err_set(e, ERR_USAGE, "top: --delay must be at least 50ms");
-	if (argc && resolve(argv[0], &pid, e)) return -1;
+	if (argc && pid_resolve(argv[0], PID_OF_ANY, &pid, e)) return -1;
 	if (screen) return loop_run(pid, &loop, e);
 	if (o->keys) loop.count = 1;
 	loop.ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
