@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "inspect/lock/perf.h"
+#include "inspect/perf/perf.h"
 #include "inspect/target/err.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/target.h"

@@ -81,7 +81,7 @@ struct lock_watch {
 	const struct lock_known *known; size_t nknown;
 	const struct lock_owner *owner; size_t nowners;
 	const struct lock_options *o;
-	struct lock_unwinder *unwinder;
+	struct unwinder *unwinder;
 	int musl;               /* the process has musl's libc: what futex values mean differs */
 	const int *stop;        /* not zero: the target is gone, or the user has had enough */
 };

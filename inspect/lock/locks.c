@@ -9,7 +9,7 @@
 #include "inspect/allocator/allocator.h"
 #include "inspect/lock/merge.h"
 #include "inspect/lock/tally.h"
-#include "inspect/lock/unwind.h"
+#include "inspect/perf/unwind.h"
 #include "inspect/target/err.h"
 #include "inspect/target/proc.h"
 #include "inspect/target/target.h"

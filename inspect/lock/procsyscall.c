@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "inspect/lock/stopper.h"
-#include "inspect/lock/unwind.h"
+#include "inspect/perf/unwind.h"
 #include "inspect/target/err.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 #include <sys/types.h>
-#include "inspect/lock/unwind.h"
+#include "inspect/perf/unwind.h"
 
 struct target;
 

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "inspect/lock/perf.h"
+#include "inspect/perf/perf.h"
 #include "inspect/target/err.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"

@@ -1,6 +1,6 @@
 /* scan_x86_64.c: see scan.h. Where functions begin is not in a stripped file: the targets of direct calls tell, and functions that
  * are a single jump to another. */
-#include "inspect/lock/scan.h"
+#include "inspect/perf/scan.h"
 
 #include <stdlib.h>
 #include <string.h>

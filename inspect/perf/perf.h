@@ -1,13 +1,13 @@
 /* perf.h: events of single threads through perf_event_open: opening, the ring of records, the registers and the copied stack in them.
- * For use by inspect/lock only. */
-#ifndef ALLOCTOP_LOCK_PERF_H
-#define ALLOCTOP_LOCK_PERF_H
+ * Knows nothing of what is measured. */
+#ifndef ALLOCTOP_PERF_H
+#define ALLOCTOP_PERF_H
 
 #include <linux/perf_event.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "inspect/lock/unwind.h"
+#include "inspect/perf/unwind.h"
 
 struct err;
 

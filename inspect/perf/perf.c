@@ -1,5 +1,5 @@
 /* perf.c: see perf.h. Times are of CLOCK_MONOTONIC. */
-#include "inspect/lock/perf.h"
+#include "inspect/perf/perf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "inspect/lock/perf_regs.h"
+#include "inspect/perf/perf_regs.h"
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 

@@ -1,15 +1,15 @@
-/* unwind.h: stacks of a thread from its registers and a copy of its stack: nothing is stopped while it is worked out. For use by
- * inspect/lock only. libdw does the work where there is unwind information; where there is none (musl's libc has none) the stack is
+/* unwind.h: stacks of a thread from its registers and a copy of its stack: nothing is stopped while it is worked out. libdw
+ * does the work where there is unwind information; where there is none (musl's libc has none) the stack is
  * scanned, strictly: see scan.h. May be called from several threads. */
-#ifndef ALLOCTOP_LOCK_UNWIND_H
-#define ALLOCTOP_LOCK_UNWIND_H
+#ifndef ALLOCTOP_UNWIND_H
+#define ALLOCTOP_UNWIND_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct err;
 struct target;
-struct lock_unwinder;
+struct unwinder;
 
 /* x86-64. UNWIND_ARG: the first two arguments of a system call that the thread is in; UNWIND_RETURN: where it will return to. */
 enum { UNWIND_REGS = 17, UNWIND_SP = 7, UNWIND_PC = 16, UNWIND_ARG0 = 5, UNWIND_ARG1 = 4, UNWIND_RETURN = 2, UNWIND_STACK = 16 << 10 };
@@ -18,9 +18,9 @@ enum { UNWIND_REGS = 17, UNWIND_SP = 7, UNWIND_PC = 16, UNWIND_ARG0 = 5, UNWIND_
 struct unwind_sample { uint64_t reg[UNWIND_REGS]; const uint8_t *stack; size_t n; /* bytes from the stack pointer on */ };
 
 /* t must outlive it. Never NULL. */
-struct lock_unwinder *unwind_open(const struct target *t);
-void unwind_close(struct lock_unwinder *u);
+struct unwinder *unwind_open(const struct target *t);
+void unwind_close(struct unwinder *u);
 /* Addresses, innermost first; *scanned: how many from the innermost on come from scanning. Returns how many (at most max), at least 1. */
-unsigned unwind_stack(struct lock_unwinder *u, const struct unwind_sample *s, uint64_t *pc, unsigned max, unsigned *scanned);
+unsigned unwind_stack(struct unwinder *u, const struct unwind_sample *s, uint64_t *pc, unsigned max, unsigned *scanned);
 
 #endif

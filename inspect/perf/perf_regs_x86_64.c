@@ -1,6 +1,6 @@
 /* perf_regs_x86_64.c: see perf_regs.h. The kernel's order: ax bx cx dx si di bp sp ip, and after flags and segments r8 to r15
  * (arch/x86/include/uapi/asm/perf_regs.h). */
-#include "inspect/lock/perf_regs.h"
+#include "inspect/perf/perf_regs.h"
 
 #include <asm/perf_regs.h>
 

@@ -1,6 +1,6 @@
 /* unwind.c: see unwind.h. libdw is given the files that inspect/symbol finds and vets, never a name to look for itself, and its guess
  * at frame pointers, where there are no rules, is never asked for. */
-#include "inspect/lock/unwind.h"
+#include "inspect/perf/unwind.h"
 
 #include <dwarf.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <elfutils/libdwfl.h>
 
-#include "inspect/lock/scan.h"
+#include "inspect/perf/scan.h"
 #include "inspect/symbol/find.h"
 #include "inspect/symbol/modules.h"
 #include "inspect/symbol/root.h"
@@ -22,7 +22,7 @@ enum { MODULES_MAX = 4096, SCANS_MAX = 12 };
 
 struct files { struct vetted file, debug; };
 
-struct lock_unwinder {
+struct unwinder {
 	pthread_mutex_t mutex;
 	const struct target *t;
 	struct find find;
@@ -40,7 +40,7 @@ struct lock_unwinder {
 
 /* ---- the process as libdw sees it ---- */
 
-static int read_word(const struct lock_unwinder *u, uint64_t addr, uint64_t *v)
+static int read_word(const struct unwinder *u, uint64_t addr, uint64_t *v)
 {
 	uint64_t sp = u->s->reg[UNWIND_SP], off = addr - sp;
 
@@ -76,7 +76,7 @@ static pid_t next_thread(Dwfl *dwfl, void *arg, void **thread_arg)
 
 static bool set_registers(Dwfl_Thread *thread, void *thread_arg)
 {
-	struct lock_unwinder *u = thread_arg;
+	struct unwinder *u = thread_arg;
 	Dwarf_Word reg[UNWIND_REGS];
 
 	for (unsigned i = 0; i < UNWIND_REGS; i++) reg[i] = u->reg[i];
@@ -106,7 +106,7 @@ static int give_debug(Dwfl_Module *mod, void **user, const char *name, Dwarf_Add
 
 static const Dwfl_Callbacks callbacks = { .find_elf = no_elf, .find_debuginfo = give_debug };
 
-static void report_modules(struct lock_unwinder *u)
+static void report_modules(struct unwinder *u)
 {
 	dwfl_report_begin(u->dwfl);
 	for (size_t i = 0; i < u->modules.n && i < MODULES_MAX; i++) {
@@ -125,9 +125,9 @@ static void report_modules(struct lock_unwinder *u)
 	dwfl_report_end(u->dwfl, NULL, NULL);
 }
 
-struct lock_unwinder *unwind_open(const struct target *t)
+struct unwinder *unwind_open(const struct target *t)
 {
-	struct lock_unwinder *u = xcalloc(1, sizeof *u);
+	struct unwinder *u = xcalloc(1, sizeof *u);
 	char root[64];
 
 	pthread_mutex_init(&u->mutex, NULL);
@@ -147,7 +147,7 @@ struct lock_unwinder *unwind_open(const struct target *t)
 	return u;
 }
 
-void unwind_close(struct lock_unwinder *u)
+void unwind_close(struct unwinder *u)
 {
 	if (!u) return;
 	if (u->dwfl) dwfl_end(u->dwfl);
@@ -175,7 +175,7 @@ static int in_table(Dwarf_CFI *cfi, uint64_t pc, uint64_t bias)
 	return 1;
 }
 
-static int has_rules(const struct lock_unwinder *u, uint64_t pc)
+static int has_rules(const struct unwinder *u, uint64_t pc)
 {
 	Dwfl_Module *mod = u->dwfl ? dwfl_addrmodule(u->dwfl, pc) : NULL;
 	Dwarf_Addr bias = 0;
@@ -186,7 +186,7 @@ static int has_rules(const struct lock_unwinder *u, uint64_t pc)
 	return in_table(dwfl_module_dwarf_cfi(mod, &bias), pc, bias);
 }
 
-static void push(struct lock_unwinder *u, uint64_t pc)
+static void push(struct unwinder *u, uint64_t pc)
 {
 	if (u->n < u->max) u->pc[u->n++] = pc;
 }
@@ -194,7 +194,7 @@ static void push(struct lock_unwinder *u, uint64_t pc)
 /* libdw's frames of one run, until one has no rules. The first frame of a later run has been pushed already. */
 static int frame(Dwfl_Frame *f, void *arg)
 {
-	struct lock_unwinder *u = arg;
+	struct unwinder *u = arg;
 	Dwarf_Addr pc;
 	Dwarf_Word sp;
 	bool activation;
@@ -211,7 +211,7 @@ static int frame(Dwfl_Frame *f, void *arg)
 }
 
 /* From the frame in reg, which has no rules, to the nearest that has. 1: reg is that frame. */
-static int scan(struct lock_unwinder *u)
+static int scan(struct unwinder *u)
 {
 	uint64_t base = u->s->reg[UNWIND_SP], pc = u->reg[UNWIND_PC], from = (u->reg[UNWIND_SP] - base + 7) & ~(uint64_t)7;
 
@@ -233,7 +233,7 @@ static int scan(struct lock_unwinder *u)
 	return 0;
 }
 
-unsigned unwind_stack(struct lock_unwinder *u, const struct unwind_sample *s, uint64_t *pc, unsigned max, unsigned *scanned)
+unsigned unwind_stack(struct unwinder *u, const struct unwind_sample *s, uint64_t *pc, unsigned max, unsigned *scanned)
 {
 	pthread_mutex_lock(&u->mutex);
 	u->s = s;

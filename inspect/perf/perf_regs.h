@@ -1,10 +1,10 @@
 /* perf_regs.h: the registers that the kernel puts into a sample, and where DWARF's are among them. One definition per processor. For
  * use by perf.c only. */
-#ifndef ALLOCTOP_LOCK_PERF_REGS_H
-#define ALLOCTOP_LOCK_PERF_REGS_H
+#ifndef ALLOCTOP_PERF_REGS_H
+#define ALLOCTOP_PERF_REGS_H
 
 #include <stdint.h>
-#include "inspect/lock/unwind.h"
+#include "inspect/perf/unwind.h"
 
 enum { PERF_REGS = 17 };
 extern const uint64_t perf_regs_mask;

@@ -1,10 +1,10 @@
-/* lock_scan.c: return addresses among other words of a stack, in code that was made for it. */
+/* scan.c: return addresses among other words of a stack, in code that was made for it. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "inspect/lock/scan.h"
+#include "inspect/perf/scan.h"
 #include "inspect/target/err.h"
 #include "inspect/target/target.h"
 #include "tests/tap.h"
