@@ -99,6 +99,9 @@ static void read_par(struct glibc *g)
 	heap_add_fact(g->a, "mmap_threshold", (double)glibc_u64(s, 16), "bytes");
 	heap_add_fact(g->a, "trim_threshold", (double)glibc_u64(s, 0), "bytes");
 	heap_add_fact(g->a, "arena_max", (double)glibc_u64(s, 32), "");
+	/* the counts: n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold */
+	heap_add_fact(g->a, "mmap_threshold_fixed", glibc_u32(s, p->n_mmaps + 12u) != 0, "");
+	if (p->tcache_count) heap_add_fact(g->a, "tcache_count", (double)g->tcache_count, "");
 	/* 2.35 and later always mangle, what has no tcache never does */
 	if (g->par - glibc_pars >= 3) g->safe_linking = g->mangling_known = 1;
 	else if (!p->tcache_bins) g->mangling_known = 1;
@@ -196,6 +199,8 @@ static void finish(struct glibc *g, int full)
 	snprintf(a->status_text, sizeof a->status_text, "%s", g->why);
 	heap_add_fact(a, "arenas", (double)g->narenas, "");
 	heap_add_fact(a, "tcaches", (double)g->tcaches, "");
+	heap_add_fact(a, "tcache_bins_used", (double)g->bins_used, "");
+	heap_add_fact(a, "tcache_bins_full", (double)g->bins_full, "");
 }
 
 static void locks(const struct target *t, const struct allocator_found *f, struct heap_allocator *a)

@@ -71,7 +71,7 @@ struct glibc {
 	struct glibc_special *special; size_t nspecials;
 	uint64_t heap_info;             /* bytes of struct heap_info; 0: only the main arena */
 	unsigned safe_linking, mangling_known;
-	size_t tcaches;
+	size_t tcaches, bins_used, bins_full;   /* of all tcaches */
 	uint64_t tcache_objects, tcache_bytes;  /* by the tcaches' own counts */
 	uint64_t mmap_objects, mmap_bytes;      /* found, without their headers */
 	struct glibc_count { uint64_t live, free, cached; } *count;     /* [GLIBC_SMALL / GLIBC_ALIGN] */

@@ -130,15 +130,18 @@ static void name_arena(const struct glibc *g, uint64_t tp, size_t slot, struct h
 		}
 }
 
-/* One tcache as it stands now; -1 when a bin is not the list that it says. */
-static int take(struct glibc *g, const struct tcache *c, struct heap_thread *t, uint64_t *steps)
+/* One tcache as it stands now: how many of its bins have something, and have all that they may. -1 when a bin is not the list that it says. */
+static int take(struct glibc *g, const struct tcache *c, struct heap_thread *t, uint64_t *steps, size_t *used, size_t *full)
 {
 	int status = 0;
 
 	t->cached = t->cached_objects = 0;
+	*used = *full = 0;
 	glibc_special_add(g, c->addr - 16, c->shape->chunk, ALLOCATOR_METADATA, 0);
 	for (unsigned b = 0; b < c->shape->bins; b++) {
 		if (!c->count[b]) continue;
+		++*used;
+		*full += c->count[b] >= g->tcache_count;
 		if (!g->mangling_known && c->count[b] > 1 && c->count[b] < LEARN_MAX) {
 			unsigned plain = follow(g, c, b, 0, NULL), safe = follow(g, c, b, 1, NULL);
 			g->safe_linking = safe >= plain;
@@ -155,10 +158,10 @@ static int take(struct glibc *g, const struct tcache *c, struct heap_thread *t, 
 static void one(struct glibc *g, size_t i, uint64_t tp, size_t slot, struct tcache *c, uint64_t *steps)
 {
 	struct heap_thread *t = heap_thread_of(g->a, g->t->thread[i].tid);
-	size_t specials = g->nspecials;
+	size_t specials = g->nspecials, used, full;
 	unsigned n = 0;
 
-	while (take(g, c, t, steps)) {
+	while (take(g, c, t, steps, &used, &full)) {
 		if (++n == TRIES || !read_tcache(g, c->addr, c)) {
 			glibc_bad(g, "the tcache at 0x%llx is not the lists that it says", (unsigned long long)c->addr);
 			break;
@@ -166,6 +169,8 @@ static void one(struct glibc *g, size_t i, uint64_t tp, size_t slot, struct tcac
 		g->nspecials = specials;
 	}
 	g->tcaches++;
+	g->bins_used += used;
+	g->bins_full += full;
 	name_arena(g, tp, slot, t);
 	g->tcache_objects += t->cached_objects;
 	g->tcache_bytes += t->cached;

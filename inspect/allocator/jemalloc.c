@@ -1,4 +1,4 @@
-/* jemalloc.c: the reader of jemalloc 5: puts together what jemalloc_find, _bins, _extents, _tcache and _base learn. What is handed out comes
+/* jemalloc.c: the reader of jemalloc 5: puts together what jemalloc_find, _bins, _extents, _tcache, _base and _decay learn. What is handed out comes
  * from the bins' counters and the tree of extents, and both must agree. Requested sizes stand nowhere. */
 #include "inspect/allocator/jemalloc.h"
 
@@ -157,6 +157,7 @@ static void facts(struct jemalloc *j)
 		if (apart) heap_add_fact(a, "retained", (double)j->state_bytes[JEMALLOC_RETAINED], "bytes");
 		heap_add_fact(a, "extents", (double)j->extents, "extents");
 	}
+	jemalloc_decays(j);
 	heap_add_fact(a, "metadata_mapped", (double)j->metadata_mapped, "bytes");
 	if (j->tcaches_known) heap_add_fact(a, "tcaches", (double)j->tcaches, "tcaches");
 }

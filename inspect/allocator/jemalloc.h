@@ -58,7 +58,7 @@ struct jemalloc_bin { uint64_t nmalloc, ndalloc, nrequests, curregs, nslabs, cur
 struct jemalloc_arena {
 	uint64_t addr;
 	unsigned index, threads;
-	uint64_t small, slabs, large, held;     /* bytes: of regions, of slabs, of large extents, of free extents */
+	uint64_t small, slabs, large, held, dirty;      /* bytes: of regions, of slabs, of large extents, of free extents, of these the dirty ones */
 	uint64_t cached, own;           /* of small and large: in tcaches, and for them */
 	struct jemalloc_bin bin[JEMALLOC_BINS];  /* shards summed */
 };
@@ -82,7 +82,7 @@ struct jemalloc {
 	uint64_t metadata, metadata_mapped;     /* of bases */
 	size_t tcaches;                 /* found; */
 	int tcaches_known;              /* all of them */
-	int by_arena;                   /* large and held are filled in */
+	int by_arena;                   /* large, held and dirty are filled in */
 	uint64_t extents, bad;
 	char why[96];
 };
@@ -116,5 +116,12 @@ void jemalloc_tcaches(struct jemalloc *j);
 
 /* --- jemalloc_base.c: metadata, into the sink. */
 void jemalloc_base(struct jemalloc *j);
+
+/* --- jemalloc_decay.c */
+struct jemalloc_decay { int64_t ms /* -1: never */; uint64_t epoch /* when it was last looked after, CLOCK_MONOTONIC, ns */; };
+/* Of dirty pages and of muzzy ones; -1 when it was not found. */
+int jemalloc_decay(const struct jemalloc *j, const struct jemalloc_arena *a, struct jemalloc_decay out[2]);
+/* As facts, after jemalloc_extents; nothing when an arena's is not found. */
+void jemalloc_decays(struct jemalloc *j);
 
 #endif

@@ -134,6 +134,7 @@ static void close_extent(struct walk *w)
 	uint64_t bytes = x.last + JEMALLOC_PAGE - x.first;
 	j->state_bytes[state < JEMALLOC_OTHER ? state : JEMALLOC_OTHER] += bytes;
 	if (arena) arena->held += bytes;
+	if (arena && state == JEMALLOC_DIRTY) arena->dirty += bytes;
 	tell(j, x.first, bytes, ALLOCATOR_TRIMMABLE);
 }
 
