@@ -9,8 +9,8 @@ struct heap_allocator;
 
 /* An environment variable, for the next start: "start it with MALLOC_ARENA_MAX=4 in its environment (now: MALLOC_ARENA_MAX=64)". */
 void recipe_variable(const struct facts *f, struct finding *out, const char *name, const char *value);
-/* glibc's malloc: the tunable's name without "glibc.malloc." ("arena_max"), as GLIBC_TUNABLES where the version has it (2.26), added to those that
-   are set there; else, and where there is one, the old variable ("MALLOC_ARENA_MAX", NULL: none). */
+/* glibc's malloc: the tunable's name without "glibc.malloc." ("arena_max"), and the old variable for it ("MALLOC_ARENA_MAX", NULL: none), which every
+   version reads. GLIBC_TUNABLES is read from 2.26 on; what is set there stays, but for this one. */
 void recipe_tunable(const struct facts *f, struct finding *out, const char *tunable, const char *variable, const char *value);
 /* jemalloc: options in the words of malloc_conf ("dirty_decay_ms:1000,background_thread:true"), in the variable that this build reads
    (MALLOC_CONF, JE_MALLOC_CONF, _RJEM_MALLOC_CONF), merged with what is set. */
