@@ -1,5 +1,6 @@
 /* jemalloc.c: jemalloc's reader on a heap made by hand, and on what has been broken in it. */
 #include "tests/jemalloc.h"
+#include <math.h>
 #include "tests/tap.h"
 
 extern const struct allocator allocator_jemalloc;
@@ -83,8 +84,46 @@ static void without_tree(void)
 	sparse_free(&s);
 }
 
+static double fact(const struct heap_allocator *a, const char *name)
+{
+	for (size_t i = 0; i < a->nfacts; i++)
+		if (!strcmp(a->fact[i].name, name)) return a->fact[i].value;
+	return NAN;
+}
+
+/* A record of decay: time in ms, interval, epoch, random number, deadline. */
+static void put_decay(struct sparse *s, uint64_t at, int64_t ms, uint64_t interval, uint64_t jitter, uint64_t deadline)
+{
+	put64(s, at, (uint64_t)ms);
+	put64(s, at + 8, interval);
+	put64(s, at + 16, 7000000000);
+	put64(s, at + 24, jitter);
+	put64(s, at + 32, 7000000000 + deadline);
+}
+
+static void decay(const char *what, int64_t ms, uint64_t interval, uint64_t jitter, uint64_t deadline, int found)
+{
+	struct heap_allocator a;
+	struct sparse_sum sum;
+	struct sparse s;
+	uint64_t dirty = JE_ARENA + 0x300, muzzy = dirty + 1760;
+
+	je_build(&s);
+	put_decay(&s, dirty, ms, interval, jitter, deadline);
+	put_decay(&s, muzzy, 0, 0, muzzy - 120, 0);
+	sparse_look(&s, &allocator_jemalloc, 0, &a, &sum);
+	ok(found ? fact(&a, "dirty_decay") == (double)ms && fact(&a, "muzzy_decay") == 0 : isnan(fact(&a, "dirty_decay")), "decay: %s", what);
+	heap_allocator_free(&a);
+	sparse_free(&s);
+}
+
 int main(void)
 {
+	decay("10 s", 10000, 50000000, 4711, 60000000, 1);
+	decay("never", -1, 0, JE_ARENA + 0x300 - 120, 0, 1);
+	decay("an interval that is none", 10000, 50000001, 4711, 60000000, 0);
+	decay("due too late", 10000, 50000000, 4711, 100000001, 0);
+	decay("never, but another's number", -1, 0, JE_ARENA + 0x308, 0, 0);
 	sizes();
 	whole(0, "quick");
 	whole(ALLOCATOR_FULL, "full");
