@@ -94,6 +94,14 @@ static int store(const struct cmd *c, const struct option_row *r, void *options,
 		if (r->choice && check_choice(c, r, value, e)) return -1;
 		*(const char **)p = value;
 		return 0;
+	case OPTION_LIST: {
+		const char **list = p;
+		size_t n = 0;
+		while (list[n]) n++;
+		if (n == OPTION_LIST_MAX) return err_set(e, ERR_USAGE, "%s: --%s: more than %d of them", c->name, r->name, OPTION_LIST_MAX);
+		list[n] = value;
+		return 0;
+	}
 	case OPTION_COUNT: {
 		errno = 0;
 		unsigned long v = strtoul(value, &end, 10);

@@ -27,7 +27,7 @@ static const char *gains(int fd)
 	return NULL;
 }
 
-/* The program's own malloc takes every call before the agent's. Returns non-zero when it exports one. */
+/* The program's own malloc takes every call before what is preloaded. Returns non-zero when it exports one. */
 static int exports_malloc(Elf *elf)
 {
 	GElf_Shdr sh;
@@ -53,7 +53,7 @@ static enum preflight_verdict look_elf(Elf *elf, char *why, unsigned n)
 
 	if (!gelf_getehdr(elf, &eh) || elf_getphdrnum(elf, &phnum)) return PREFLIGHT_FINE;
 	if (eh.e_ident[EI_CLASS] != ELFCLASS64) {
-		snprintf(why, n, "it is a 32-bit program, the agent is 64-bit");
+		snprintf(why, n, "it is a 32-bit program, what is preloaded is 64-bit");
 		return PREFLIGHT_NOTHING;
 	}
 	for (size_t i = 0; i < phnum; i++)
@@ -63,7 +63,7 @@ static enum preflight_verdict look_elf(Elf *elf, char *why, unsigned n)
 		return PREFLIGHT_NOTHING;
 	}
 	if (exports_malloc(elf)) {
-		snprintf(why, n, "it brings its own malloc, whose calls do not pass the agent");
+		snprintf(why, n, "it brings its own malloc, which comes before what is preloaded");
 		return PREFLIGHT_DOUBTFUL;
 	}
 	return PREFLIGHT_FINE;

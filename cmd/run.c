@@ -12,6 +12,7 @@
 
 #include "agent/wire.h"
 #include "cmd/preflight.h"
+#include "cmd/program.h"
 #include "inspect/model/plain.h"
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
@@ -73,23 +74,6 @@ static char *absolute(const char *path)
 	char cwd[PATH_MAX];
 
 	return *path == '/' || !getcwd(cwd, sizeof cwd) ? xstrdup(path) : xasprintf("%s/%s", cwd, path);
-}
-
-/* The file that execvp will take. Malloc'ed, NULL when there is none. */
-static char *find_program(const char *name)
-{
-	const char *path = getenv("PATH");
-
-	if (strchr(name, '/')) return xstrdup(name);
-	if (!path) path = "/bin:/usr/bin";
-	for (;; path++) {
-		size_t n = strcspn(path, ":");
-		char *file = n ? xasprintf("%.*s/%s", (int)n, path, name) : xasprintf("./%s", name);
-		if (!access(file, X_OK)) return file;
-		free(file);
-		path += n;
-		if (!*path) return NULL;
-	}
 }
 
 static void set_flag(const char *name, int on)
@@ -198,7 +182,7 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	if (o->segment && check_segment(o->segment, e)) return -1;
 	if (o->dir && check_dir(o->dir, e)) return -1;
 	if (!(agent = find_agent(e))) return -1;
-	file = find_program(argv[0]);
+	file = program_find(argv[0]);
 	if (file && check_program(argv[0], file, o->follow, e)) return -1;
 
 	set_environment(o, agent);
