@@ -43,17 +43,28 @@ double facts_fact_per_s(const struct facts *f, const struct heap_allocator *a, c
 
 double facts_bytes(uint64_t v) { return v == HEAP_UNKNOWN ? NAN : (double)v; }
 
-double facts_ledger(const struct facts *f, const char *allocator, const char *part)
+static double rows(const struct ledger *l, const char *allocator, const char *part)
 {
 	double sum = 0;
 
-	if (!f->heap_group.known) return NAN;
-	for (size_t i = 0; i < f->heap.ledger.nrows; i++) {
-		const struct ledger_row *r = &f->heap.ledger.row[i];
+	for (size_t i = 0; i < l->nrows; i++) {
+		const struct ledger_row *r = &l->row[i];
 		const char *colon = strstr(r->name, ": ");
 		if (!allocator ? !colon && begins(r->name, part) : colon && begins(r->name, allocator) && begins(colon + 2, part)) sum += (double)r->bytes;
 	}
 	return sum;
+}
+
+double facts_ledger(const struct facts *f, const char *allocator, const char *part)
+{
+	return f->heap_group.known ? rows(&f->heap.ledger, allocator, part) : NAN;
+}
+
+double facts_steady(const struct facts *f, const char *allocator, const char *part)
+{
+	double end = facts_ledger(f, allocator, part);
+
+	return f->before.ledger.nrows ? fmin(end, rows(&f->before.ledger, allocator, part)) : end;
 }
 
 const char *facts_env(const struct facts *f, const char *name)

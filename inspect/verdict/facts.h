@@ -77,6 +77,7 @@ struct facts_site {
 	double freed_share;             /* of objects allocated since the agent began, freed by now */
 	double remote_share;            /* of freed objects, freed by another thread */
 	double old_live;                /* of live: bytes older than the watch */
+	double rounding;                /* what the allocator's size classes add to live, bytes; NAN: its classes are not known */
 	double waits_per_s, wait_s_per_s;       /* timed calls that waited for a lock; NAN when calls are not timed */
 	double live_at[FACTS_MOMENTS];  /* bytes at the moments of the series, NAN where the agent was not read */
 };
@@ -90,6 +91,7 @@ struct facts {
 	struct facts_identity id;
 
 	struct facts_moment series[FACTS_MOMENTS]; size_t nseries;
+	double space_moves_per_s;       /* how often its address space was seen to have grown or shrunk, a look each ms: a lower bound; NAN */
 	const char *live_source;        /* "ledger", "agent", or NULL: live is not known in the series */
 
 	struct facts_group heap_group;
@@ -104,6 +106,7 @@ struct facts {
 	char thp[16];                   /* "always", "madvise", "never"; "" unknown */
 	unsigned numa_nodes;            /* heap.node has the figures; 0, 1: nothing to say */
 	unsigned cpu_nodes;             /* nodes on which it may run */
+	uint64_t run_nodes;             /* bit n: a thread was seen to have run on node n; 0 not known */
 	char numa_policy[24];           /* of the anonymous memory: "default", "interleave"; "" unknown */
 
 	struct facts_group locks_group;
@@ -112,6 +115,7 @@ struct facts {
 
 	struct facts_group agent_group;
 	double agent_age_s, agent_live, agent_live_error, sample_rate;
+	double agent_rounding;          /* of all sites */
 	double alloc_bytes_per_s, alloc_objects_per_s;  /* of all sites */
 	double agent_losses;            /* samples lost since it began */
 	struct facts_site *site; size_t nsites;         /* by live bytes, largest first */
@@ -131,6 +135,8 @@ double facts_bytes(uint64_t v);
 /* Sum of the ledger's rows of this allocator whose part begins so: ("glibc", "free"), ("glibc", "") for all; NULL: rows of no allocator,
    ("thread stacks"). NAN without a ledger. */
 double facts_ledger(const struct facts *f, const char *allocator, const char *part);
+/* The same, but what was there at the beginning as well as at the end: the smaller of the two; that of the end when the heap was not read before. */
+double facts_steady(const struct facts *f, const char *allocator, const char *part);
 /* A variable of the target's environment, NULL when it is not set (or env_group is not known). */
 const char *facts_env(const struct facts *f, const char *name);
 /* Is `version` ("2.36", "5.2.1", "2.35..2.42": its lower end) at least major.minor? 1, 0, -1 not known. */
