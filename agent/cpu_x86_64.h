@@ -21,6 +21,11 @@ static inline uintptr_t cpu_thread_pointer(void)
 	return p;
 }
 
+static inline __attribute__((always_inline)) void cpu_here(uintptr_t *pc, uintptr_t *sp)
+{
+	__asm__ volatile("lea 0f(%%rip), %0\n0:\tmov %%rsp, %1" : "=r"(*pc), "=r"(*sp) : : "rbx", "rbp", "r12", "r13", "r14", "r15");
+}
+
 static inline uint64_t cpu_ticks(void)
 {
 	return __builtin_ia32_rdtsc();

@@ -134,97 +134,134 @@ EXPORT void free(void *p)
 
 /* ---- the others --------------------------------------------------------------------------------------------------------------- */
 
-/* One call of an entry on its slow path. */
-struct call {
-	struct real *real;
-	void *fn;
-	int leaf;               /* known to be one: decide before the call */
-	uint64_t allocs, frees, rate;
-	size_t usable;          /* exact mode: of the block that goes */
-	int had;                /* the block that goes was sampled, and is `old` */
-	int freed;              /* it was freed through one of our hooks, and counted there */
-	struct slow slow;
-	struct wire_live old;
+/* The block that a call frees or resizes. */
+struct old {
+	struct wire_live sample;
+	size_t usable;          /* exact mode */
+	int had;                /* it was sampled, and is `sample` */
 };
 
-static NOINLINE void call_begin(struct call *c, struct real *r, void *p, size_t n, int allocates)
+static void old_take(struct old *o, void *p)
 {
-	struct thread *t = &thread_self;
-	c->real = r;
-	c->fn = real_find(r);
-	c->leaf = r->nature == REAL_LEAF;
-	c->freed = 0;
-	c->rate = c->leaf && allocates ? sample_due(n) : 0;
-	c->allocs = t->allocs;
-	c->frees = t->frees;
-	c->usable = p && settings.exact ? real_usable_size(p, 0) : 0;
-	c->had = p && sample_forget(p, &c->old);
-	slow_begin(&c->slow, c->rate || c->had);
+	o->usable = p && settings.exact ? real_usable_size(p, 0) : 0;
+	o->had = p && sample_forget(p, &o->sample);
 }
 
-/* Without a real function the fallback went through our hooks: nested, and no evidence. */
-static int call_nested(struct call *c, int allocates)
+static void old_gone(const struct old *o, void *p, int counted)
 {
-	slow_end(&c->slow);
-	struct thread *t = &thread_self;
-	int nested = !c->fn || (!c->leaf && (allocates ? t->allocs != c->allocs : t->frees != c->frees));
-	if ((allocates || c->leaf) && c->fn && !nested && t->frees != c->frees) {
-		/* a realloc that makes the new block itself, but frees the old one by a public name (mimalloc): ours to count, and
-		   as it depends on the call, for ever on the slow path. The same with a free that was not nested so far. */
-		t->frees = c->frees;
-		c->freed = 1;
-		real_unsettle(c->real);
-	} else if (c->fn && !c->leaf) real_vote(c->real, nested);
-	return nested;
+	if (o->had) sample_freed(&o->sample);
+	if (p && settings.exact && !counted && life_running()) exact_freed(&thread_self, o->usable);
 }
 
-static void gone(struct call *c, void *p)
+/* A call of a leaf that frees: counted by its fast path. */
+struct leaf {
+	struct real *real;
+	uint64_t rate, frees;   /* the thread's frees so far */
+	struct slow slow;
+	struct old old;
+};
+
+static NOINLINE void leaf_begin(struct leaf *l, struct real *r, void *p, size_t n, int allocates)
 {
-	if (c->had) sample_freed(&c->old);
-	if (p && settings.exact && !c->freed && life_running()) exact_freed(&thread_self, c->usable);
+	l->real = r;
+	l->rate = allocates ? sample_due(n) : 0;
+	l->frees = thread_self.frees;
+	old_take(&l->old, p);
+	slow_begin(&l->slow, l->rate || l->old.had);
 }
 
-static NOINLINE void call_made(struct call *c, void *p, size_t n)
+/* Did it free the old block by a public name, where that was counted (mimalloc's realloc)? As it depends on the call, its nature is
+   never settled again. */
+static int leaf_end(struct leaf *l)
 {
-	if (call_nested(c, 1)) return;
-	if (!c->leaf) {
-		thread_self.allocs++;
-		c->rate = sample_due(n);
-	}
-	sample_made(p, n, c->rate, &c->slow, c->real == &entry[AT_calloc] ? WIRE_OP_CALLOC : WIRE_OP_MALLOC);
+	slow_end(&l->slow);
+	if (LIKELY(thread_self.frees == l->frees)) return 0;
+	thread_self.frees = l->frees;
+	real_unsettle(l->real);
+	return 1;
 }
 
-static NOINLINE void call_freed(struct call *c, void *p)
+static NOINLINE void leaf_freed(struct leaf *l, void *p)
 {
-	int nested = call_nested(c, 0);
-	if (!nested) {
-		if (!c->leaf) thread_self.frees += p != 0;
-		if (c->had) slow_record(&c->slow, WIRE_OP_FREE, c->old.site, c->old.size, sample_objects(&c->old));
-		gone(c, p);
-	} else if (c->had) sample_freed(&c->old);
+	int counted = leaf_end(l);
+	const struct wire_live *b = &l->old.sample;
+	if (l->old.had) slow_record(&l->slow, WIRE_OP_FREE, b->site, b->size, sample_objects(b));
+	old_gone(&l->old, p, counted);
 }
 
 /* q NULL and n not 0: it failed, and the old block is still there. */
-static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
+static NOINLINE void leaf_resized(struct leaf *l, void *p, void *q, size_t n)
 {
-	int failed = !q && n, nested = call_nested(c, 1);
-	if (c->had && failed) sample_restore(&c->old);
-	if (nested) {
-		if (c->had && !failed) sample_freed(&c->old);
+	int failed = !q && n, counted = leaf_end(l);
+	if (l->old.had && failed) sample_restore(&l->old.sample);
+	if (!failed && p) old_gone(&l->old, p, counted);
+	if (q || n) sample_made(q, n, l->rate, &l->slow, WIRE_OP_REALLOC);
+}
+
+/* A call of an entry whose nature is not known: it is seen afterwards whether it came to another of ours. Kept small: on musl three of
+   them may stand upon each other. */
+struct watch {
+	void *fn;
+	uint32_t allocs, frees; /* the thread's calls so far */
+};
+
+static const struct slow untimed;
+
+static NOINLINE void watch_begin(struct watch *w, struct real *r)
+{
+	w->fn = real_find(r);
+	w->allocs = (uint32_t)thread_self.allocs;
+	w->frees = (uint32_t)thread_self.frees;
+}
+
+static int watch_allocated(const struct watch *w) { return (uint32_t)thread_self.allocs != w->allocs; }
+static int watch_freed(const struct watch *w) { return (uint32_t)thread_self.frees != w->frees; }
+
+/* Without a real function the fallback went through our hooks: nested, and no evidence. */
+static int watch_nested(const struct watch *w, struct real *r, int nested)
+{
+	if (w->fn) real_vote(r, nested);
+	return !w->fn || nested;
+}
+
+static NOINLINE void watch_made(const struct watch *w, struct real *r, void *p, size_t n)
+{
+	if (watch_nested(w, r, watch_allocated(w))) return;
+	thread_self.allocs++;
+	sample_made(p, n, sample_due(n), &untimed, WIRE_OP_MALLOC);
+}
+
+static NOINLINE void watch_gone(const struct watch *w, const struct old *o, struct real *r, void *p)
+{
+	if (watch_nested(w, r, watch_freed(w))) {
+		if (o->had) sample_freed(&o->sample);
 		return;
 	}
-	if (!c->leaf) {
-		thread_self.allocs++;
-		thread_self.frees += p != 0;
-		c->rate = sample_due(n);
+	thread_self.frees += p != 0;
+	old_gone(o, p, 0);
+}
+
+static NOINLINE void watch_resized(const struct watch *w, const struct old *o, struct real *r, void *p, void *q, size_t n)
+{
+	int failed = !q && n, counted = w->fn && !watch_allocated(w) && watch_freed(w), nested = 0;
+	if (counted) {
+		thread_self.frees -= (uint32_t)thread_self.frees - w->frees;
+		real_unsettle(r);
+	} else nested = watch_nested(w, r, watch_allocated(w));
+	if (o->had && failed) sample_restore(&o->sample);
+	if (nested) {
+		if (o->had && !failed) sample_freed(&o->sample);
+		return;
 	}
-	if (!failed && p) gone(c, p);
-	if (q || n) sample_made(q, n, c->rate, &c->slow, WIRE_OP_REALLOC);
+	thread_self.allocs++;
+	thread_self.frees += p != 0;
+	uint64_t rate = sample_due(n);
+	if (!failed && p) old_gone(o, p, counted);
+	if (q || n) sample_made(q, n, rate, &untimed, WIRE_OP_REALLOC);
 }
 
 /* The call proper. Marked always: on a slow path it is not known yet what it leads to. */
 #define MARKED(assign_call) do { \
-		struct unwind_mark mark; \
 		unwind_mark_set(&thread_self.stack, &mark); \
 		assign_call; \
 		unwind_mark_clear(&thread_self.stack, &mark); \
@@ -234,17 +271,31 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 	EXPORT void *name params; \
 	static NOINLINE void *blind_##name params \
 	{ \
+		struct unwind_mark mark = unwind_mark_here(); \
 		void *r; \
 		MARKED(r = ((void *(*) params)entry[AT_##name].fn) args); \
 		return r; \
 	} \
+	static COLD void *watch_##name params \
+	{ \
+		struct unwind_mark mark = unwind_mark_here(); \
+		struct watch w; \
+		watch_begin(&w, &entry[AT_##name]); \
+		void *r; \
+		MARKED(r = w.fn ? ((void *(*) params)w.fn) args : fallback); \
+		watch_made(&w, &entry[AT_##name], r, size); \
+		return r; \
+	} \
 	static COLD void *slow_##name params \
 	{ \
-		struct call c; \
-		call_begin(&c, &entry[AT_##name], 0, size, 1); \
+		struct unwind_mark mark = unwind_mark_here(); \
+		struct slow slow; \
+		uint64_t rate = sample_due(size); \
+		slow_begin(&slow, rate != 0); \
 		void *r; \
-		MARKED(r = c.fn ? ((void *(*) params)c.fn) args : fallback); \
-		call_made(&c, r, size); \
+		MARKED(r = ((void *(*) params)entry[AT_##name].fn) args); \
+		slow_end(&slow); \
+		sample_made(r, size, rate, &slow, AT_##name == AT_calloc ? WIRE_OP_CALLOC : WIRE_OP_MALLOC); \
 		return r; \
 	} \
 	EXPORT void *name params \
@@ -253,7 +304,7 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 		struct thread *self = &thread_self; \
 		if (e->nature == REAL_OUTER) return ((void *(*) params)e->fn) args; \
 		if (e->nature == REAL_BLIND) return blind_##name args; \
-		if (UNLIKELY(e->nature != REAL_LEAF)) return slow_##name args; \
+		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_##name args; \
 		self->allocs++; \
 		size_t bytes = size; \
 		if (UNLIKELY(self->countdown <= bytes)) return slow_##name args; \
@@ -265,18 +316,31 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 	EXPORT void *name params; \
 	static NOINLINE void *blind_##name params \
 	{ \
+		struct unwind_mark mark = unwind_mark_here(); \
 		void *r; \
 		MARKED(r = ((void *(*) params)entry[AT_##name].fn) args); \
 		return r; \
 	} \
+	static COLD void *watch_##name params \
+	{ \
+		struct unwind_mark mark = unwind_mark_here(); \
+		struct watch w; \
+		struct old old; \
+		old_take(&old, p); \
+		watch_begin(&w, &entry[AT_##name]); \
+		void *q; \
+		MARKED(q = w.fn ? ((void *(*) params)w.fn) args : fallback); \
+		watch_resized(&w, &old, &entry[AT_##name], p, q, size); \
+		return q; \
+	} \
 	static COLD void *slow_##name params \
 	{ \
-		struct call c; \
-		size_t bytes = size; \
-		call_begin(&c, &entry[AT_##name], p, bytes, 1); \
+		struct unwind_mark mark = unwind_mark_here(); \
+		struct leaf l; \
+		leaf_begin(&l, &entry[AT_##name], p, size, 1); \
 		void *q; \
-		MARKED(q = c.fn ? ((void *(*) params)c.fn) args : fallback); \
-		call_resized(&c, p, q, bytes); \
+		MARKED(q = ((void *(*) params)entry[AT_##name].fn) args); \
+		leaf_resized(&l, p, q, size); \
 		return q; \
 	} \
 	EXPORT void *name params \
@@ -285,7 +349,7 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 		struct thread *self = &thread_self; \
 		if (e->nature == REAL_OUTER) return ((void *(*) params)e->fn) args; \
 		if (e->nature == REAL_BLIND) return blind_##name args; \
-		if (UNLIKELY(e->nature != REAL_LEAF)) return slow_##name args; \
+		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_##name args; \
 		self->allocs++; \
 		self->frees += p != 0; \
 		size_t bytes = size; \
@@ -296,13 +360,22 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 
 #define FREES(name, params, args, fallback) \
 	EXPORT void name params; \
+	static COLD void watch_##name params \
+	{ \
+		struct watch w; \
+		struct old old; \
+		old_take(&old, p); \
+		watch_begin(&w, &entry[AT_##name]); \
+		if (w.fn) ((void (*) params)w.fn) args; \
+		else fallback; \
+		watch_gone(&w, &old, &entry[AT_##name], p); \
+	} \
 	static COLD void slow_##name params \
 	{ \
-		struct call c; \
-		call_begin(&c, &entry[AT_##name], p, 0, 0); \
-		if (c.fn) ((void (*) params)c.fn) args; \
-		else fallback; \
-		call_freed(&c, p); \
+		struct leaf l; \
+		leaf_begin(&l, &entry[AT_##name], p, 0, 0); \
+		((void (*) params)entry[AT_##name].fn) args; \
+		leaf_freed(&l, p); \
 	} \
 	EXPORT void name params \
 	{ \
@@ -310,7 +383,7 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 		/* what is nested as a rule may still free this one by itself (tcmalloc's sized delete): a sampled block is never left to it */ \
 		int outer = e->nature == REAL_OUTER || e->nature == REAL_BLIND; \
 		if (outer && LIKELY(!live_maybe(p))) return ((void (*) params)e->fn) args; \
-		if (UNLIKELY(e->nature != REAL_LEAF)) return slow_##name args; \
+		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_##name args; \
 		thread_self.frees += p != 0; \
 		if (UNLIKELY(live_maybe(p))) return slow_##name args; \
 		((void (*) params)e->fn) args; \
@@ -324,23 +397,34 @@ static NOINLINE void call_resized(struct call *c, void *p, void *q, size_t n)
 		int (*fn)(void **, size_t, size_t) = (int (*)(void **, size_t, size_t))e->fn; \
 		struct thread *self = &thread_self; \
 		if (e->nature == REAL_OUTER) return fn(out, al, n); \
-		if (LIKELY(e->nature == REAL_LEAF)) { \
-			self->allocs++; \
-			if (LIKELY(self->countdown > n)) { \
-				self->countdown -= n; \
-				return fn(out, al, n); \
-			} \
-		} \
-		return slow_posix(e, out, al, n); \
+		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_posix(e, out, al, n); \
+		self->allocs++; \
+		if (UNLIKELY(self->countdown <= n)) return slow_posix(e, out, al, n); \
+		self->countdown -= n; \
+		return fn(out, al, n); \
 	}
+
+static COLD int watch_posix(struct real *e, void **out, size_t al, size_t n)
+{
+	struct unwind_mark mark = unwind_mark_here();
+	struct watch w;
+	int failed;
+	watch_begin(&w, e);
+	MARKED(failed = w.fn ? ((int (*)(void **, size_t, size_t))w.fn)(out, al, n) : (*out = aligned(al, n)) ? 0 : SYS_ENOMEM);
+	watch_made(&w, e, failed ? 0 : *out, n);
+	return failed;
+}
 
 static COLD int slow_posix(struct real *e, void **out, size_t al, size_t n)
 {
-	struct call c;
+	struct unwind_mark mark = unwind_mark_here();
+	struct slow slow;
+	uint64_t rate = sample_due(n);
 	int failed;
-	call_begin(&c, e, 0, n, 1);
-	MARKED(failed = c.fn ? ((int (*)(void **, size_t, size_t))c.fn)(out, al, n) : (*out = aligned(al, n)) ? 0 : SYS_ENOMEM);
-	call_made(&c, failed ? 0 : *out, n);
+	slow_begin(&slow, rate != 0);
+	MARKED(failed = ((int (*)(void **, size_t, size_t))e->fn)(out, al, n));
+	slow_end(&slow);
+	sample_made(failed ? 0 : *out, n, rate, &slow, WIRE_OP_MALLOC);
 	return failed;
 }
 
@@ -364,7 +448,6 @@ EXPORT size_t xallocx(void *p, size_t n, size_t extra, int flags)
 	thread_self.allocs++;
 	thread_self.frees++;
 	uint64_t rate = sample_due(n);
-	static const struct slow untimed;
 	if (had) sample_freed(&old);
 	if (settings.exact && life_running()) exact_freed(&thread_self, before);
 	sample_made(p, n, rate, &untimed, WIRE_OP_REALLOC);

@@ -71,19 +71,24 @@ static struct site_weight weigh(uint64_t size, uint64_t rate)
 	return (struct site_weight){ (uint64_t)(bytes + 0.5), (uint64_t)(65536 / hit), (uint64_t)(bytes * bytes * (1 - hit) / 1048576) };
 }
 
-static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
+/* The calling stack's site. Apart from its caller, as nothing else shall stand on the stack beside a kilobyte of addresses. */
+static NOINLINE uint32_t here(struct thread *t)
 {
 	uint64_t pc[WIRE_DEPTH_MAX];
 	unsigned cut = 0, depth = unwind_here(&t->stack, pc, (unsigned)settings.depth, &cut);
 	if (cut) segment_lost(cut - 1);
+	return site_of(pc, depth, cut);
+}
+
+static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
+{
 	struct site_weight w = weigh(n, rate);
 	uint64_t now = cpu_ticks();
 	struct wire_live b = {
-		.addr = (uint64_t)p, .size = n, .weight = w.bytes, .birth = now, .site = site_of(pc, depth, cut),
+		.addr = (uint64_t)p, .size = n, .weight = w.bytes, .birth = now, .site = t->site,
 		.thread = t->id, .epoch = LOAD(segment.head->control.epoch),
 	};
 	site_allocated(b.site, n, &w);
-	t->site = b.site;
 	live_insert(&b);
 	if (UNLIKELY(s->on)) slow_record(s, op, b.site, n, w.objects_q16);
 	life_tick(now);
@@ -97,7 +102,9 @@ void sample_made(void *p, size_t n, uint64_t rate, const struct slow *s, enum wi
 		return;
 	}
 	if (settings.exact && life_running()) exact_allocated(t, p, n);
-	if (rate && life_running()) record(t, p, n, rate, s, op);
+	if (!rate || !life_running()) return;
+	t->site = here(t);
+	record(t, p, n, rate, s, op);
 }
 
 int sample_forget(void *p, struct wire_live *b)

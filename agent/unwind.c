@@ -250,9 +250,11 @@ static COLD int step_mark(struct walk *w)
 		struct unwind_mark *m = w->mark;
 		if (read_word(w, (uintptr_t)m, &word) || read_word(w, (uintptr_t)(m + 1) - 8, &word)) return -1;
 		w->mark = m->outer;
-		if (m->regs.r[RULE_SP] <= sp) continue;
-		if (read_word(w, m->regs.r[RULE_SP] - 8, &word) || word - w->own >= w->own_size) return -1;
-		*w->regs = m->regs;
+		if (m->sp <= sp) continue;
+		if (m->pc - w->own >= w->own_size || read_word(w, m->sp - 8, &word) || word - w->own >= w->own_size) return -1;
+		w->regs->pc = m->pc;
+		w->regs->r[RULE_SP] = m->sp;
+		w->regs->valid = 1 << RULE_SP;
 		return 0;
 	}
 	return -1;

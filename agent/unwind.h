@@ -8,6 +8,8 @@
 #define AGENT_UNWIND_H
 
 #include <stdint.h>
+#include "cc.h"
+#include "cpu.h"
 #include "ehframe.h"
 
 enum { UNWIND_PROBES = 256, UNWIND_STACK = 700 };
@@ -29,9 +31,28 @@ unsigned unwind_here(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsign
 void unwind_expect(const uint64_t *pc, unsigned n);
 
 /* A place on the way into code that has no unwind tables (musl's libc): where a walk that is stuck in there goes on. In a local of a
-   function of the agent, which calls that code between set and clear; passed by when it is not on the way of a walk. */
-static inline void unwind_mark_set(struct unwind_bounds *b, struct unwind_mark *m);
-static inline void unwind_mark_clear(struct unwind_bounds *b, struct unwind_mark *m);
+   function of the agent, made at its beginning, which calls that code between set and clear; passed by when it is not on the way of
+   a walk. The function itself keeps the registers, and its own rules tell where. */
+struct unwind_mark { uintptr_t pc, sp; struct unwind_mark *outer; };
+
+static ALWAYS_INLINE struct unwind_mark unwind_mark_here(void)
+{
+	struct unwind_mark m = { 0 };
+	cpu_here(&m.pc, &m.sp);
+	return m;
+}
+
+static inline void unwind_mark_set(struct unwind_bounds *b, struct unwind_mark *m)
+{
+	m->outer = b->mark;
+	b->mark = m;
+}
+
+static inline void unwind_mark_clear(struct unwind_bounds *b, struct unwind_mark *m)
+{
+	b->mark = m->outer;
+}
+
 /* Is the code at this address of a known object, which has no unwind rules for it? */
 int unwind_blind(uintptr_t pc);
 /* Where the main thread's stack begins: the address of argc. A stack that ends without rules this near to its beginning is whole. */
@@ -41,9 +62,6 @@ void unwind_set_top(uintptr_t top);
 
 /* Registers in the order of a struct rule. `valid`: one bit for each whose value is known. */
 struct unwind_regs { uint64_t r[RULE_REGS]; uint64_t pc, valid; };
-
-/* Registers of the caller as they are when this returns. */
-void unwind_save(struct unwind_regs *regs);
 
 /* unwind_here saves the registers and comes here. */
 unsigned unwind_walk(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsigned *cut, struct unwind_regs *regs);
@@ -57,19 +75,5 @@ unsigned unwind_context_offset(unsigned reg);
 enum { UNWIND_CONTEXT = 176 };
 /* Do the bytes before pc end in a call? 7 bytes before pc are readable. */
 int unwind_follows_call(uintptr_t pc);
-
-struct unwind_mark { struct unwind_regs regs; struct unwind_mark *outer; };
-
-static inline void unwind_mark_set(struct unwind_bounds *b, struct unwind_mark *m)
-{
-	m->outer = b->mark;
-	unwind_save(&m->regs);
-	b->mark = m;
-}
-
-static inline void unwind_mark_clear(struct unwind_bounds *b, struct unwind_mark *m)
-{
-	b->mark = m->outer;
-}
 
 #endif
