@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "inspect/model/plain.h"
+#include "inspect/symbol/plumbing.h"
 #include "inspect/symbol/symbol.h"
 #include "inspect/target/xalloc.h"
 
@@ -18,45 +19,6 @@ static const char *base_name(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
-}
-
-/* Objects that allocate on behalf of others. A version or a suffix follows: "libc.so.6", "libc-2.31.so", "libjemalloc_prof.so". */
-static int is_plumbing_module(const char *path)
-{
-	static const char *const prefix[] = {
-		"liballoctop", "libc.", "libc-", "ld-linux", "ld-musl", "ld-2", "libstdc++", "libc++", "libgcc_s", "libjemalloc",
-		"libtcmalloc", "libmimalloc", "libpthread",
-	};
-	const char *name = base_name(path);
-
-	for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++)
-		if (!strncmp(name, prefix[i], strlen(prefix[i]))) return 1;
-	return 0;
-}
-
-/* The same inside a program: linked statically, or its own wrapper (xmalloc, zmalloc, g_malloc0, PyMem_RawMalloc). */
-static int is_plumbing_function(const char *function)
-{
-	static const char *const part[] = {
-		"malloc", "calloc", "realloc", "memalign", "aligned_alloc", "strdup", "strndup",
-	};
-	static const char *const prefix[] = {
-		"operator new", "std::allocator", "std::__new_allocator", "std::pmr::", "__gnu_cxx::", "std::__allocate_guarded",
-		"alloc::alloc::", "alloc::raw_vec::", "<alloc::raw_vec::", "__rust_alloc", "__rdl_", "__rg_", "<alloc::alloc::Global",
-		"hashbrown::raw::",
-	};
-	char lower[256];
-	size_t n = 0;
-
-	for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++)
-		if (!strncmp(function, prefix[i], strlen(prefix[i]))) return 1;
-	/* a template's arguments say nothing of the function */
-	for (; function[n] && function[n] != '<' && function[n] != '(' && n < sizeof lower - 1; n++)
-		lower[n] = function[n] >= 'A' && function[n] <= 'Z' ? (char)(function[n] + 32) : function[n];
-	lower[n] = 0;
-	for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-		if (strstr(lower, part[i])) return 1;
-	return strstr(function, "allocator_traits<") || strstr(function, "::_M_allocate(") || strstr(function, "::_M_realloc_insert");
 }
 
 struct names { char *function, *caller, *innermost; };
@@ -91,10 +53,10 @@ static void name_site(struct site_row *row, const struct snap_site *site, struct
 	for (unsigned i = 0; i < site->depth && !done; i++) {
 		uint64_t addr = site->pc[i] - 1;
 		const struct symbol_module *m = symbol_module_of(s, addr);
-		int plumbing = m && is_plumbing_module(m->path);
+		int plumbing = m && plumbing_module(m->path);
 		size_t n = symbol_lookup(s, addr, frame, INLINES_MAX);
 		for (size_t k = 0; k < n && !done; k++)
-			done = take(&names, frame[k].function, plumbing || is_plumbing_function(frame[k].function));
+			done = take(&names, frame[k].function, plumbing || plumbing_function(frame[k].function));
 		if (n && frame[0].function[0]) continue;
 		take_address(address, m, addr);
 		if (!done) done = take(&names, address, plumbing);

@@ -1,5 +1,5 @@
 /* root.h: opens files as a target sees them, without being led astray by it: symbolic links stay inside its root directory, and
- * nothing but a regular file is ever opened for reading (a FIFO would block, a device might act). For inspect/symbol only. */
+ * nothing but a regular file is ever opened for reading (a FIFO would block, a device might act). */
 #ifndef ALLOCTOP_ROOT_H
 #define ALLOCTOP_ROOT_H
 

@@ -75,10 +75,8 @@ struct facts_site {
 	double size;                    /* mean bytes of an allocation */
 	double life_s;                  /* median lifetime of the freed; NAN none was freed */
 	double freed_share;             /* of objects allocated since the agent began, freed by now */
-	double remote_share;            /* of freed objects, freed by another thread */
-	double old_live;                /* of live: bytes older than the watch */
+	double remote_share;            /* of freed bytes, freed by another thread */
 	double rounding;                /* what the allocator's size classes add to live, bytes; NAN: its classes are not known */
-	double waits_per_s, wait_s_per_s;       /* timed calls that waited for a lock; NAN when calls are not timed */
 	double live_at[FACTS_MOMENTS];  /* bytes at the moments of the series, NAN where the agent was not read */
 };
 
@@ -88,6 +86,7 @@ struct facts {
 	unsigned cpus_here;             /* of the machine */
 	double uptime_s;                /* of the process, at the end */
 	unsigned threads;               /* at the end */
+	int exited;                     /* it ended during the watch: what is said is of the time until then */
 	struct facts_identity id;
 
 	struct facts_moment series[FACTS_MOMENTS]; size_t nseries;
