@@ -1,0 +1,192 @@
+/* seize.c: see seize.h. Each thread is brought to PTRACE_EVENT_STOP: it stands in the kernel's signal code then, before any signal is
+ * taken from the queue, and where it is decided whether a system call is begun again. A thread that meets us while it is given a
+ * signal takes it first: its handler's frame is made, and it stops before the handler's first instruction. */
+#include "inspect/attach/seize.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "inspect/target/err.h"
+#include "inspect/target/proc.h"
+#include "inspect/target/xalloc.h"
+
+enum { ROUNDS = 64, EVENT_STOP = 128 };
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+/* A field of /proc/PID/task/TID/status (tid 0: of the process), a number or a letter; -1 when there is none. */
+static long status_field(pid_t pid, pid_t tid, const char *name)
+{
+	char path[64], line[256];
+	size_t n = strlen(name);
+	long v = -1;
+
+	if (tid) snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)pid, (int)tid);
+	else snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	FILE *f = fopen(path, "re");
+	while (f && v < 0 && fgets(line, sizeof line, f)) {
+		if (strncmp(line, name, n) || line[n] != ':') continue;
+		const char *p = line + n + 1 + strspn(line + n + 1, " \t");
+		v = *p >= '0' && *p <= '9' ? strtol(p, NULL, 10) : *p;
+	}
+	if (f) fclose(f);
+	return v;
+}
+
+pid_t seize_tracer(pid_t pid, char name[16])
+{
+	long tracer = status_field(pid, 0, "TracerPid");
+
+	*name = 0;
+	if (tracer <= 0) return 0;
+	proc_thread_name((pid_t)tracer, (pid_t)tracer, name);
+	return (pid_t)tracer;
+}
+
+int seize_await(pid_t tid, double patience_s, int *status)
+{
+	double until = now() + patience_s;
+
+	for (unsigned spin = 0;; spin++) {
+		pid_t r = waitpid(tid, status, __WALL | WNOHANG);
+		if (r == tid && WIFSTOPPED(*status)) return 0;
+		if (r == tid || (r < 0 && errno != EINTR)) {
+			errno = ESRCH;
+			return -1;
+		}
+		if (now() > until) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		if (spin > 50) nanosleep(&(struct timespec){ .tv_nsec = 10000 }, NULL);
+	}
+}
+
+static int is_held(const struct seize *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->thread[i].tid == tid) return 1;
+	return 0;
+}
+
+/* 0: asked to stop; else the reason: ESRCH when it has ended, be it that its last remains are still there (a main thread that left first). */
+static int ask(struct seize *s, pid_t tid)
+{
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
+		int sys = errno;
+		long state = sys == EPERM ? status_field(s->pid, tid, "State") : 0;
+		return state == 'Z' || state == 'X' || (sys == EPERM && state < 0) ? ESRCH : sys;
+	}
+	if (!s->since) s->since = now();
+	if (!(s->n & (s->n - 1))) s->thread = xreallocarray(s->thread, s->n ? 2 * s->n : 1, sizeof *s->thread);
+	s->thread[s->n++] = (struct seized){ .tid = tid };
+	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	return 0;
+}
+
+/* All that are there and not held yet (at most `most`). How many, or -1 with errno. */
+static int ask_all(struct seize *s, size_t most)
+{
+	char path[64];
+	int n = 0, sys = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)s->pid);
+	DIR *d = opendir(path);
+	if (!d) return -1;
+	for (struct dirent *de; !sys && s->n < most && (de = readdir(d));) {
+		pid_t tid = (pid_t)atol(de->d_name);
+		if (tid <= 0 || is_held(s, tid)) continue;
+		sys = ask(s, tid);
+		if (sys == ESRCH) sys = 0;
+		else n++;
+	}
+	closedir(d);
+	errno = sys;
+	return sys ? -1 : n;
+}
+
+/* Until it stands where seize.h says. 0, or -1 with errno. */
+static int await_standing(struct seized *t, double until)
+{
+	int status;
+
+	while (!t->standing) {
+		double left = until - now();
+		if (seize_await(t->tid, left > 0 ? left : 0, &status)) return -1;
+		if (status >> 16 == EVENT_STOP) t->standing = 1;
+		else ptrace(PTRACE_CONT, t->tid, NULL, (void *)(long)WSTOPSIG(status));
+	}
+	seize_mend(t->tid);
+	return 0;
+}
+
+static int await_all(struct seize *s, double until)
+{
+	for (size_t i = 0; i < s->n;) {
+		if (s->thread[i].standing || !await_standing(&s->thread[i], until)) i++;
+		else if (errno == ESRCH) s->thread[i] = s->thread[--s->n];
+		else return -1;
+	}
+	return 0;
+}
+
+static int stop(struct seize *s, size_t most, double patience_s)
+{
+	double until = now() + patience_s;
+	int n = 1;
+
+	/* running threads may make new ones until the last of them stands */
+	for (unsigned round = 0; n > 0 && s->n < most && round < ROUNDS; round++)
+		if ((n = ask_all(s, most)) < 0 || await_all(s, until)) return errno;
+	if (n && s->n < most) return ETIMEDOUT;
+	return s->n ? 0 : ESRCH;
+}
+
+static int explain(pid_t pid, int sys, struct err *e)
+{
+	char name[16];
+	pid_t tracer = sys == EPERM ? seize_tracer(pid, name) : 0;
+
+	if (tracer) return err_set(e, ERR_DENIED, "pid %d: it is being traced by %s (pid %d): end that first", (int)pid, name, (int)tracer);
+	if (sys == EPERM)
+		return err_set(e, ERR_DENIED, "pid %d: stopping its threads is not permitted (run as root, or as the process's user with "
+		               "kernel.yama.ptrace_scope=0)", (int)pid);
+	if (sys == ETIMEDOUT)
+		return err_set(e, ERR_FAIL, "pid %d: some of its threads do not stop (they wait for a disk or a vfork that does not end)", (int)pid);
+	if (sys == ENOENT) sys = ESRCH;
+	return err_sys(e, sys, "pid %d: stopping its threads", (int)pid);
+}
+
+static int seize(struct seize *s, pid_t pid, size_t most, double patience_s, struct err *e)
+{
+	*s = (struct seize){ .pid = pid };
+	int sys = stop(s, most, patience_s);
+	if (!sys) return 0;
+	seize_release(s);
+	return explain(pid, sys, e);
+}
+
+int seize_all(struct seize *s, pid_t pid, double patience_s, struct err *e) { return seize(s, pid, (size_t)-1, patience_s, e); }
+int seize_one(struct seize *s, pid_t pid, double patience_s, struct err *e) { return seize(s, pid, 1, patience_s, e); }
+
+double seize_release(struct seize *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->thread[i].standing) ptrace(PTRACE_DETACH, s->thread[i].tid, NULL, NULL);
+	double held = s->since ? now() - s->since : 0;
+	free(s->thread);
+	*s = (struct seize){ .pid = s->pid };
+	return held;
+}

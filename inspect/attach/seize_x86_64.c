@@ -1,0 +1,36 @@
+/* seize_x86_64.c: see seize.h. Most calls that wait are left with an ERESTART code when a thread is stopped, and the kernel itself begins
+ * them again. A few return EINTR at once, signal or not: theirs is made the code that means "EINTR if a handler runs, else again",
+ * which leaves the decision to the kernel, at the moment when the thread goes on. */
+#include "inspect/attach/seize.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+
+enum { ERESTARTNOHAND = 514 };
+
+/* Calls that have done nothing yet when they return EINTR, so that they can be begun again as they are. */
+static int repeatable(unsigned long long nr)
+{
+	switch (nr) {
+	case SYS_epoll_wait: case SYS_epoll_pwait: case SYS_epoll_pwait2:
+	case SYS_semop: case SYS_semtimedop: case SYS_rt_sigtimedwait:
+	case SYS_io_getevents: case SYS_io_pgetevents: case SYS_io_uring_enter:
+	case SYS_read: case SYS_recvfrom: case SYS_recvmsg: case SYS_recvmmsg: case SYS_accept: case SYS_accept4:    /* with a time limit on the socket */
+	case SYS_sendto: case SYS_sendmsg:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+void seize_mend(pid_t tid)
+{
+	struct user_regs_struct r;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &r)) return;
+	if ((long long)r.orig_rax < 0 || (long long)r.rax != -EINTR || !repeatable(r.orig_rax)) return;
+	ptrace(PTRACE_POKEUSER, tid, (void *)offsetof(struct user_regs_struct, rax), (void *)(long)-ERESTARTNOHAND);
+}
