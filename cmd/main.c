@@ -17,7 +17,7 @@
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 
-extern const struct cmd cmd_run, cmd_list, cmd_top, cmd_heap, cmd_locks, cmd_dump, cmd_set, cmd_replay, cmd_help, cmd_completion;
+extern const struct cmd cmd_run, cmd_list, cmd_top, cmd_heap, cmd_locks, cmd_diagnose, cmd_dump, cmd_set, cmd_replay, cmd_help, cmd_completion;
 
 const struct cmd *const cmds[] = {
 	&cmd_run,
@@ -25,6 +25,7 @@ const struct cmd *const cmds[] = {
 	&cmd_top,
 	&cmd_heap,
 	&cmd_locks,
+	&cmd_diagnose,
 	&cmd_dump,
 	&cmd_set,
 	&cmd_replay,
@@ -68,7 +69,7 @@ static int run(const struct cmd *c, int argc, char **argv)
 	if (first < 0) status = fail(&e);
 	else if (first == 0) help_verb(stdout, c), status = 0;
 	else if ((status = c->run(options, argc - first, argv + first, &e)) < 0) status = fail(&e);
-	else if (status) fail(&e);
+	else if (status && *e.text) fail(&e);
 	free(options);
 	return flush(status);
 }
