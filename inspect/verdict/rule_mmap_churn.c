@@ -1,0 +1,135 @@
+/* rule_mmap_churn.c: memory goes back to the kernel with every block, and comes anew with the next: page faults without growth. */
+#include "inspect/verdict/rule.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inspect/model/units.h"
+#include "inspect/verdict/facts.h"
+#include "inspect/verdict/recipe.h"
+
+enum {
+	PAGE = 4096,
+	FAULTS_MIN = 20000,             /* per second: one to two percent of a processor */
+	MOVES_MIN = 50,                 /* seen changes of the address space per second: looks are 1000 a second, so that is a twentieth of them */
+	SITES = 3,
+};
+/* Of the pages that were faulted in, so many were not growth: they had been there before. */
+static const double again_min = 0.8;
+/* Entering the kernel and clearing a page: what a fault costs at least. */
+static const double fault_s = 0.5e-6;
+#define MMAP_THRESHOLD_MAX (32.0 * (1 << 20))           /* glibc, malloc/malloc.c, DEFAULT_MMAP_THRESHOLD_MAX of 64-bit */
+
+struct churn {
+	double faults, again, moves;
+	double large;                   /* bytes per second of sites whose blocks are beyond the threshold; NAN without an agent */
+	double largest;                 /* mean size of the largest of them */
+};
+
+static double threshold_of(const struct heap_allocator *a)
+{
+	double v = facts_fact(a, "mmap_threshold");
+
+	/* musl: src/malloc/mallocng/meta.h, MMAP_THRESHOLD */
+	return isnan(v) ? 131052 : v;
+}
+
+static int is_large(const struct facts_site *s, const struct heap_allocator *a)
+{
+	return s->size >= threshold_of(a) && s->bytes_per_s > 0;
+}
+
+static void measure(const struct facts *f, const struct heap_allocator *a, struct churn *c)
+{
+	double grown = facts_rate(f, offsetof(struct facts_moment, rss)) / PAGE;
+
+	*c = (struct churn){ .faults = facts_rate(f, offsetof(struct facts_moment, minor_faults)), .moves = f->space_moves_per_s, .large = f->agent_group.known ? 0 : NAN };
+	c->again = c->faults > 0 ? 1 - fmax(grown, 0) / c->faults : 0;
+	for (size_t i = 0; f->agent_group.known && i < f->nsites; i++) {
+		if (!is_large(&f->site[i], a)) continue;
+		c->large += f->site[i].bytes_per_s;
+		c->largest = fmax(c->largest, f->site[i].size);
+	}
+}
+
+static void say_sites(const struct facts *f, struct finding *out, const struct heap_allocator *a)
+{
+	char rate[UNITS_MAX], size[UNITS_MAX];
+
+	for (size_t i = 0, n = 0; i < f->nsites && n < SITES; i++) {
+		const struct facts_site *s = &f->site[i];
+		if (!is_large(s, a)) continue;
+		finding_say(out, FINDING_FROM, "%s: %s per second of %s each", s->stack, units_bytes(s->bytes_per_s, rate), units_bytes(s->size, size));
+		n++;
+	}
+}
+
+static void say_glibc(const struct facts *f, struct finding *out, const struct heap_allocator *a, const struct churn *c)
+{
+	int fixed = facts_fact(a, "mmap_threshold_fixed") == 1;
+	char now[UNITS_MAX], trim[UNITS_MAX];
+
+	units_bytes(threshold_of(a), now);
+	units_bytes(facts_fact(a, "trim_threshold"), trim);
+	finding_say(out, FINDING_EVIDENCE, "glibc's mmap threshold is %s (%s), its trim threshold %s", now, fixed ? "fixed by a setting" : "adapts itself, up to 32 MiB", trim);
+	if (fixed) finding_say(out, FINDING_CAUSE, "a setting (mmap_threshold, trim_threshold, top_pad or mmap_max) has switched off that glibc learns the threshold, so large blocks are mapped and unmapped each time");
+	else finding_say(out, FINDING_CAUSE, "blocks above the mmap threshold, or a top that goes above and below the trim threshold, are given back with each free and faulted in anew, page by page");
+	if (c->largest > MMAP_THRESHOLD_MAX) {
+		finding_say(out, FINDING_EVIDENCE, "blocks of %s are beyond the largest threshold that can be set", units_bytes(c->largest, now));
+		recipe_code(out, "keep such a block and use it again, instead of allocating it anew");
+		recipe_tunable(f, out, "mmap_max", "MALLOC_MMAP_MAX_", "0");
+	} else {
+		recipe_tunable(f, out, "mmap_threshold", "MALLOC_MMAP_THRESHOLD_", "33554432");
+	}
+	recipe_tunable(f, out, "trim_threshold", "MALLOC_TRIM_THRESHOLD_", "268435456");
+	recipe_compare(f, out, "MALLOC_TRIM_THRESHOLD_=268435456");
+}
+
+static enum rule_answer test(const struct facts *f, struct finding *out)
+{
+	const struct heap_allocator *glibc = facts_allocator(f, "glibc"), *a = glibc ? glibc : facts_allocator(f, "musl");
+	struct churn c;
+	char faults[UNITS_MAX], bytes[UNITS_MAX], moves[UNITS_MAX];
+
+	if (!a) return RULE_NO;
+	measure(f, a, &c);
+	if (isnan(c.faults)) return finding_missing(out, "its page faults could not be counted");
+	if (c.faults < FAULTS_MIN || c.again < again_min) return RULE_NO;
+	/* faults may be for files, or copies after a fork: only a moving address space, or an agent, says that it is malloc's doing */
+	int by_agent = c.large >= c.again * c.faults * PAGE / 2;
+	if (!by_agent && isnan(c.moves)) return finding_missing(out, "%s page faults per second; whether its address space moves could not be seen", units_count(c.faults, faults));
+	if (!by_agent && (c.moves < MOVES_MIN || f->agent_group.known)) return RULE_NO;
+	finding_headline(out, "%s: %s page faults per second for memory that it had before", a->name, units_count(c.faults, faults));
+	finding_say(out, FINDING_EVIDENCE, "%s faults per second (threshold: %s), %.0f %% of them without growth of RSS (80 %%): %s per second", faults, "20k", c.again * 100,
+	            units_bytes(c.again * c.faults * PAGE, bytes));
+	if (!isnan(c.moves)) finding_say(out, FINDING_EVIDENCE, "its address space was seen to change %s times per second, in looks 1 ms apart", units_count(c.moves, moves));
+	if (by_agent) finding_say(out, FINDING_EVIDENCE, "blocks beyond the mmap threshold are allocated at %s per second", units_bytes(c.large, bytes));
+	say_sites(f, out, a);
+	if (glibc) say_glibc(f, out, a, &c);
+	else {
+		finding_say(out, FINDING_CAUSE, "musl maps each block from 128 KiB on by itself, and unmaps it when it is freed; there is no setting");
+		recipe_code(out, "keep such a block and use it again, instead of allocating it anew");
+		recipe_replace(f, out, NULL);
+		recipe_compare(f, out, NULL);
+	}
+	finding_say(out, FINDING_EFFECT, "%.2f processors or more are won: a fault costs half a microsecond at least; single calls no longer take a hundred times as long as others", c.faults * c.again * fault_s);
+	out->certainty = by_agent ? FINDING_CERTAIN : FINDING_LIKELY;
+	out->cost_threads = c.faults * c.again * fault_s;
+	return RULE_YES;
+}
+
+const struct rule rule_mmap_churn = {
+	.name = "mmap-churn",
+	.kind = "CHURN",
+	.title = "large blocks are mapped, faulted in and unmapped each time",
+	.explanation = "glibc gives blocks from M_MMAP_THRESHOLD on (128 KiB at first) a mapping of their own, and returns the top of its heap when that exceeds M_TRIM_THRESHOLD; musl maps "
+		"what is from 128 KiB on. Each time the memory is used again the kernel clears and maps it page by page: most calls are fast, some take a hundred times as long. glibc adapts its "
+		"thresholds when a mapped block is freed, up to 32 MiB, unless one of them has been set: then it never does. What tells is page faults without growth of the resident memory, "
+		"while the address space moves; with an agent, the sites that allocate such blocks. A program that maps and unmaps by itself looks the same without an agent, so it is "
+		"likely only. Copies after a fork and file pages fault too, but move nothing.",
+	.threshold = "20000 minor faults per second, 80 % of them without growth; 50 seen changes of the address space per second, or an agent that saw half of these bytes allocated in blocks beyond the threshold",
+	.source = "mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD; glibc, malloc/malloc.c, \"M_MMAP_THRESHOLD_DYNAMIC\"; musl, src/malloc/mallocng/malloc.c",
+	.test = test,
+};
