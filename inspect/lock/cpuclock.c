@@ -166,7 +166,7 @@ static void report(struct clock *c)
 
 static int run(struct clock *c, struct err *e)
 {
-	const struct perf_reader reader = { on_sample, on_lost, c };
+	const struct perf_reader reader = { .sample = on_sample, .lost = on_lost, .arg = c };
 	double begin = tally_now(), until = begin + c->w->o->period_s, listed = 0, now;
 
 	for (; (now = tally_now()) < until && !__atomic_load_n(c->w->stop, __ATOMIC_RELAXED); tally_sleep(until - now < 0.05 ? until - now : 0.05)) {

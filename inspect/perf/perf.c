@@ -24,6 +24,7 @@ void perf_attr(struct perf_event_attr *a, unsigned flags)
 		.size = sizeof *a, .disabled = 1, .use_clockid = 1, .clockid = CLOCK_MONOTONIC, .exclude_guest = 1,
 		.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME,
 	};
+	if (flags & PERF_WHERE) a->sample_type |= PERF_SAMPLE_IP | PERF_SAMPLE_ADDR | PERF_SAMPLE_PERIOD;
 	if (flags & PERF_RAW) a->sample_type |= PERF_SAMPLE_RAW;
 	if (flags & PERF_ARGS) {
 		a->sample_type |= PERF_SAMPLE_REGS_USER;
@@ -37,7 +38,12 @@ void perf_attr(struct perf_event_attr *a, unsigned flags)
 
 int perf_open(struct perf_event_attr *a, pid_t tid)
 {
-	return (int)syscall(SYS_perf_event_open, a, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	return perf_open_on(a, tid, -1);
+}
+
+int perf_open_on(struct perf_event_attr *a, pid_t tid, int cpu)
+{
+	return (int)syscall(SYS_perf_event_open, a, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
 uint64_t perf_id(int fd)
@@ -105,14 +111,20 @@ static void take_user(struct cursor *c, struct perf_sample *s)
 	s->user.n = dynamic < n ? dynamic : n;
 }
 
-static void take_sample(struct cursor c, unsigned (*flags_of)(void *arg, uint64_t id), const struct perf_reader *reader)
+static void take_sample(struct cursor c, unsigned misc, unsigned (*flags_of)(void *arg, uint64_t id), const struct perf_reader *reader)
 {
-	struct perf_sample s = { .id = word(&c) };
-	uint64_t ids = word(&c);
+	struct perf_sample s = { .id = word(&c), .kernel = (misc & PERF_RECORD_MISC_CPUMODE_MASK) == PERF_RECORD_MISC_KERNEL };
 	unsigned flags = flags_of(reader->arg, s.id);
 
+	if (flags & PERF_WHERE) s.ip = word(&c);
+	uint64_t ids = word(&c);
+	s.pid = (pid_t)ids;
 	s.tid = (pid_t)(ids >> 32);
 	s.time_ns = word(&c);
+	if (flags & PERF_WHERE) {
+		s.addr = word(&c);
+		s.period = word(&c);
+	}
 	if (flags & PERF_RAW) {
 		uint32_t n = 0;
 		const uint8_t *p = advance(&c, sizeof n);
@@ -147,10 +159,13 @@ void perf_drain(struct perf_ring *r, unsigned (*flags_of)(void *arg, uint64_t id
 			p = r->record;
 		}
 		struct cursor c = { p + sizeof h, h.size - sizeof h };
-		if (h.type == PERF_RECORD_SAMPLE) take_sample(c, flags_of, reader);
-		if (h.type == PERF_RECORD_LOST) {
+		if (h.type == PERF_RECORD_SAMPLE) {
+			take_sample(c, h.misc, flags_of, reader);
+		} else if (h.type == PERF_RECORD_LOST) {
 			word(&c);
 			reader->lost(reader->arg, word(&c));
+		} else if (reader->record) {
+			reader->record(reader->arg, &h, p);
 		}
 		tail += h.size;
 	}

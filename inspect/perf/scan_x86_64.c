@@ -1,17 +1,16 @@
-/* scan_x86_64.c: see scan.h. Where functions begin is not in a stripped file: the targets of direct calls tell, and functions that
- * are a single jump to another. */
+/* scan_x86_64.c: see scan.h. */
 #include "inspect/perf/scan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/perf/starts.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { FUNCTION_MAX = 16 << 10, CODE_MAX = 32 << 20, JUMPS_MAX = 4, SEEN = 4096, ALIGNED = 16, MODULES_MAX = 64 };
+enum { FUNCTION_MAX = 16 << 10, JUMPS_MAX = 4, SEEN = 4096, ALIGNED = 16, MODULES_MAX = 64 };
 
-struct starts { uint64_t begin, end; uint64_t *addr; size_t n; };
 /* What was found out about a word of the stack. */
 struct seen { uint64_t ret, target; };
 
@@ -32,7 +31,7 @@ struct scan *scan_open(const struct target *t)
 void scan_close(struct scan *s)
 {
 	if (!s) return;
-	for (size_t i = 0; i < s->ncode; i++) free(s->code[i].addr);
+	for (size_t i = 0; i < s->ncode; i++) starts_free(&s->code[i]);
 	free(s);
 }
 
@@ -92,40 +91,6 @@ static uint64_t call_before(struct scan *s, uint64_t ret)
 	return k->target;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void add(struct starts *c, uint64_t addr)
-{
-	if (addr < c->begin || addr >= c->end) return;
-	if (!(c->n & (c->n - 1))) c->addr = xreallocarray(c->addr, c->n ? 2 * c->n : 1, sizeof *c->addr);
-	c->addr[c->n++] = addr;
-}
-
-/* Functions begin aligned; a byte that only looks like a call seldom leads to such an address. */
-static void find_starts(const struct scan *s, struct starts *c)
-{
-	size_t n = (size_t)(c->end - c->begin);
-	uint8_t *b = xmalloc(n);
-
-	n = mem_read_some(s->t->mem, c->begin, b, n);
-	for (size_t i = 0; i + 6 <= n; i++) {
-		uint64_t at = c->begin + i, to = at + 5 + (uint64_t)(int64_t)displacement(b + i + 1);
-		if (b[i] == 0xe8 && to % ALIGNED == 0) add(c, to);
-		/* a jump that begins a function, and padding up to the next */
-		if (b[i] == 0xe9 && at % ALIGNED == 0 && (b[i + 5] == 0x66 || b[i + 5] == 0x0f || b[i + 5] == 0x90 || b[i + 5] == 0xcc)) {
-			add(c, at);
-			add(c, to);
-		}
-	}
-	if (c->n) qsort(c->addr, c->n, sizeof *c->addr, by_value);
-	free(b);
-}
-
 static const struct starts *starts_of(struct scan *s, uint64_t pc)
 {
 	const struct map *m = code_at(s, pc);
@@ -133,25 +98,17 @@ static const struct starts *starts_of(struct scan *s, uint64_t pc)
 	if (!m) return NULL;
 	for (size_t i = 0; i < s->ncode; i++)
 		if (s->code[i].begin == m->start) return &s->code[i];
-	if (s->ncode == MODULES_MAX || m->end - m->start > CODE_MAX) return NULL;
+	if (s->ncode == MODULES_MAX) return NULL;
 	struct starts *c = &s->code[s->ncode++];
-	*c = (struct starts){ .begin = m->start, .end = m->end };
-	find_starts(s, c);
+	starts_read(c, s->t, m);
 	return c;
 }
 
 /* Does pc lie in the function that begins at `start`? Not if another begins in between. */
 static int begins(const struct starts *c, uint64_t start, uint64_t pc)
 {
-	size_t lo = 0, hi = c->n;
-
 	if (start > pc || pc - start > FUNCTION_MAX || start < c->begin) return 0;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (c->addr[mid] <= start) lo = mid + 1;
-		else hi = mid;
-	}
-	return lo == c->n || c->addr[lo] > pc;
+	return starts_next(c, start) > pc;
 }
 
 /* A function whose last deed is a jump to the one that pc lies in. Its end: where the next begins that is known of. */

@@ -143,11 +143,21 @@ static void open_dwarf(struct object *o)
 	o->lines = lines_open(dw);
 }
 
+static const struct symtab *symtab_of(struct object *o)
+{
+	if (!o->symtab) o->symtab = symtab_open(o->mod, o->bias);
+	return o->symtab;
+}
+
+void object_each(struct object *o, void (*fn)(void *arg, const char *name, uint64_t start, uint64_t end), void *arg)
+{
+	symtab_each(symtab_of(o), fn, arg);
+}
+
 static const char *symbol_at(struct object *o, uint64_t vaddr, struct names *names)
 {
 	size_t n;
-	if (!o->symtab) o->symtab = symtab_open(o->mod, o->bias);
-	const char *name = symtab_find(o->symtab, vaddr, &n);
+	const char *name = symtab_find(symtab_of(o), vaddr, &n);
 	if (!name) return NULL;
 	if (!name[n]) return names_keep(names, name);
 	char *plain = strndup(name, n);

@@ -20,5 +20,7 @@ uint64_t object_key(const struct object *o);
 int object_address(const struct object *o, uint64_t offset, uint64_t *vaddr);
 /* Frames of an address of the file, innermost first; strings kept in `names`. 0 when nothing is known. */
 size_t object_find(struct object *o, uint64_t vaddr, struct symbol_frame *frames, size_t max, struct names *names);
+/* Calls back for each function that a symbol names, at addresses of the file; names as they stand there. */
+void object_each(struct object *o, void (*fn)(void *arg, const char *name, uint64_t start, uint64_t end), void *arg);
 
 #endif

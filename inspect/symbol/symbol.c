@@ -219,3 +219,22 @@ size_t symbol_lookup(struct symbolizer *s, uint64_t addr, struct symbol_frame *f
 	memcpy(frames, from, n * sizeof *frames);
 	return n;
 }
+
+struct walking { const struct symbol_walk *walk; uint64_t bias; };
+
+static void on_function(void *arg, const char *name, uint64_t start, uint64_t end)
+{
+	const struct walking *w = arg;
+	w->walk->function(w->walk->arg, name, start + w->bias, end + w->bias);
+}
+
+void symbol_each(struct symbolizer *s, const struct symbol_walk *walk)
+{
+	for (size_t i = 0; i < s->modules.n; i++) {
+		struct module *m = s->modules.module[i];
+		if (!walk->module(walk->arg, &m->m)) continue;
+		if (!m->looked) look(s, m);
+		struct walking w = {walk, m->m.bias};
+		if (m->object) object_each(m->object, on_function, &w);
+	}
+}

@@ -53,4 +53,13 @@ const struct symbol_module *symbol_module_of(struct symbolizer *s, uint64_t addr
    outermost cut first), 0 when nothing is known. Strings are owned by the symbolizer. */
 size_t symbol_lookup(struct symbolizer *s, uint64_t addr, struct symbol_frame *frames, size_t max);
 
+/* Calls back for each module, and with the functions that its symbols name if `module` says yes: at their addresses in the target, with
+   their linkage names (a version behind "@" may follow), of which one place may have several. Opens the files: dear. */
+struct symbol_walk {
+	int (*module)(void *arg, const struct symbol_module *m);
+	void (*function)(void *arg, const char *linkage, uint64_t start, uint64_t end);
+	void *arg;
+};
+void symbol_each(struct symbolizer *s, const struct symbol_walk *walk);
+
 #endif

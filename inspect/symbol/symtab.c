@@ -110,3 +110,11 @@ const char *symtab_find(const struct symtab *t, uint64_t vaddr, size_t *n)
 	*n = strcspn(name, "@");
 	return *n ? name : NULL;
 }
+
+void symtab_each(const struct symtab *t, void (*fn)(void *arg, const char *name, uint64_t start, uint64_t end), void *arg)
+{
+	for (size_t i = 0; i < t->spans.n; i++) {
+		const struct span *s = &t->spans.span[i];
+		fn(arg, t->sym[s->id].name, s->start, s->end);
+	}
+}

@@ -13,5 +13,7 @@ struct symtab *symtab_open(Dwfl_Module *mod, uint64_t bias);
 void symtab_close(struct symtab *t);
 /* Name of the symbol that holds an address of the file, or NULL. Not terminated at a version ("@"): *n bytes count. */
 const char *symtab_find(const struct symtab *t, uint64_t vaddr, size_t *n);
+/* Calls back for each symbol: several may name one place. end is past the last byte. */
+void symtab_each(const struct symtab *t, void (*fn)(void *arg, const char *name, uint64_t start, uint64_t end), void *arg);
 
 #endif

@@ -1,0 +1,120 @@
+/* starts_x86_64.c: see starts.h. Bytes are looked at, not instructions: one that only looks like a call seldom leads to where a function
+ * could begin, and four that only look like an address hardly ever are one of the few that are asked for. */
+#include "inspect/perf/starts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/allocator/image.h"
+#include "inspect/target/target.h"
+#include "inspect/target/xalloc.h"
+
+enum { CODE_MAX = 32 << 20, ALIGNED = 16 };
+
+static int32_t displacement(const uint8_t *p)
+{
+	int32_t d;
+
+	memcpy(&d, p, sizeof d);
+	return d;
+}
+
+/* The code of a mapping, from its file; *n: how much of it could be read. free() it. */
+static uint8_t *read_code(const struct target *t, const struct map *m, size_t *n)
+{
+	struct image i;
+	uint8_t *b;
+
+	*n = 0;
+	if (m->end - m->start > CODE_MAX) return NULL;
+	b = xmalloc((size_t)(m->end - m->start));
+	image_open(&i, t, m);
+	*n = image_read(&i, m->start, b, (size_t)(m->end - m->start));
+	image_close(&i);
+	return b;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void add(struct starts *s, uint64_t addr)
+{
+	if (addr < s->begin || addr >= s->end) return;
+	if (!(s->n & (s->n - 1))) s->addr = xreallocarray(s->addr, s->n ? 2 * s->n : 1, sizeof *s->addr);
+	s->addr[s->n++] = addr;
+}
+
+void starts_read(struct starts *s, const struct target *t, const struct map *m)
+{
+	size_t n;
+	uint8_t *b = read_code(t, m, &n);
+
+	*s = (struct starts){ .begin = m->start, .end = m->end };
+	for (size_t i = 0; i + 6 <= n; i++) {
+		uint64_t at = s->begin + i, to = at + 5 + (uint64_t)(int64_t)displacement(b + i + 1);
+		if (b[i] == 0xe8 && to % ALIGNED == 0) add(s, to);
+		/* a jump that begins a function, and padding up to the next */
+		if (b[i] == 0xe9 && at % ALIGNED == 0 && (b[i + 5] == 0x66 || b[i + 5] == 0x0f || b[i + 5] == 0x90 || b[i + 5] == 0xcc)) {
+			add(s, at);
+			add(s, to);
+		}
+	}
+	if (s->n) qsort(s->addr, s->n, sizeof *s->addr, by_value);
+	free(b);
+}
+
+void starts_free(struct starts *s)
+{
+	free(s->addr);
+	*s = (struct starts){ 0 };
+}
+
+/* How many are not above addr. */
+static size_t up_to(const struct starts *s, uint64_t addr)
+{
+	size_t lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (s->addr[mid] <= addr) lo = mid + 1;
+		else hi = mid;
+	}
+	return lo;
+}
+
+uint64_t starts_next(const struct starts *s, uint64_t addr)
+{
+	size_t i = up_to(s, addr);
+
+	return i < s->n ? s->addr[i] : s->end;
+}
+
+uint64_t starts_before(const struct starts *s, uint64_t addr)
+{
+	size_t i = up_to(s, addr);
+
+	return i ? s->addr[i - 1] : 0;
+}
+
+/* An address relative to the end of the instruction, which an immediate operand of one or four bytes may put off; or, in a program that
+   is always loaded at one place, the address itself. */
+static int names(const uint8_t *p, uint64_t at, uint64_t from, uint64_t to)
+{
+	uint64_t relative = at + 4 + (uint64_t)(int64_t)displacement(p), absolute = (uint32_t)displacement(p);
+
+	return relative - from < to - from || relative + 1 - from < to - from || relative + 4 - from < to - from || absolute - from < to - from;
+}
+
+void starts_users(const struct target *t, const struct map *m, uint64_t from, uint64_t to, void (*fn)(void *arg, uint64_t at), void *arg)
+{
+	size_t n;
+	uint8_t *b = read_code(t, m, &n);
+
+	for (size_t i = 0; i + 4 <= n; i++)
+		if (names(b + i, m->start + i, from, to)) fn(arg, m->start + i);
+	free(b);
+}
