@@ -24,8 +24,10 @@ CMD_OBJ := $(CMD_SRC:%.c=$(BUILD)/%.o) $(BUILD)/inspect/format/profile.pb-c.o
 LIB_OBJ := $(filter-out $(BUILD)/cmd/%,$(CMD_OBJ))
 CMD_LIBS = $(shell pkg-config --libs libelf libdw zlib libprotobuf-c jansson) -lncursesw -ltinfo -liberty -lZydis -lpfm -lm -lpthread
 
-# the agent: freestanding, one file for every libc
-AGENT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(call ours,$(wildcard agent/*.c)))
+# the agent: freestanding, one file for every libc. What differs between its kinds stands in sibling files: what is only in the preloaded,
+# the attachable, or the linked one is named *_preload.c, *_attach.c, *_link.c
+AGENT_SRC := $(call ours,$(wildcard agent/*.c))
+AGENT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_attach.c %_link.c,$(AGENT_SRC)))
 AGENT_CFLAGS := -std=gnu11 -ffreestanding -fno-builtin -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	-fno-plt -fcf-protection=none -fasynchronous-unwind-tables -fomit-frame-pointer -U_FORTIFY_SOURCE -I.
 AGENT_LDFLAGS := -shared -nostdlib -Wl,-z,nodelete,-z,now,-z,relro,-z,noexecstack -Wl,--hash-style=both -Wl,--build-id \

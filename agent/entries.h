@@ -3,6 +3,7 @@
  * allocator that defines them does not go through malloc), jemalloc's *allocx, tcmalloc's tc_*, mimalloc's mi_*.
  *
  *   ALLOC(name, parameters, arguments, requested bytes, fallback)      returns the block
+ *   THROWS(name, parameters, arguments, requested bytes, fallback)     the same, and a C++ exception when there is no memory
  *   REALLOC(name, parameters, arguments, requested bytes, fallback)    the old block is p
  *   FREES(name, parameters, arguments, fallback)                       the block is p
  *   POSIX(name)                                                        as posix_memalign
@@ -31,12 +32,12 @@ REALLOC(__libc_realloc, (void *p, size_t n), (p, n), n, again(p, n))
 FREES(__libc_free, (void *p), (p), free(p))
 
 /* operator new, new[]; plain, nothrow, aligned, both */
-ALLOC(_Znwm, (size_t n), (n), n, malloc(n))
-ALLOC(_Znam, (size_t n), (n), n, malloc(n))
+THROWS(_Znwm, (size_t n), (n), n, malloc(n))
+THROWS(_Znam, (size_t n), (n), n, malloc(n))
 ALLOC(_ZnwmRKSt9nothrow_t, (size_t n, const void *t), (n, t), n, malloc(n))
 ALLOC(_ZnamRKSt9nothrow_t, (size_t n, const void *t), (n, t), n, malloc(n))
-ALLOC(_ZnwmSt11align_val_t, (size_t n, size_t al), (n, al), n, aligned(al, n))
-ALLOC(_ZnamSt11align_val_t, (size_t n, size_t al), (n, al), n, aligned(al, n))
+THROWS(_ZnwmSt11align_val_t, (size_t n, size_t al), (n, al), n, aligned(al, n))
+THROWS(_ZnamSt11align_val_t, (size_t n, size_t al), (n, al), n, aligned(al, n))
 ALLOC(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t n, size_t al, const void *t), (n, al, t), n, aligned(al, n))
 ALLOC(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t n, size_t al, const void *t), (n, al, t), n, aligned(al, n))
 /* operator delete, delete[]; plain, sized, nothrow, aligned, and the mixtures */
@@ -59,6 +60,32 @@ REALLOC(rallocx, (void *p, size_t n, int flags), (p, n, flags), n, again(p, n))
 FREES(dallocx, (void *p, int flags), (p, flags), free(p))
 FREES(sdallocx, (void *p, size_t n, int flags), (p, n, flags), free(p))
 
+/* jemalloc under a prefix of its own, as programs and Rust carry it */
+ALLOC(je_malloc, (size_t n), (n), n, malloc(n))
+ALLOC(je_calloc, (size_t a, size_t b), (a, b), bytes_of(a, b), zeroed(bytes_of(a, b)))
+ALLOC(je_memalign, (size_t al, size_t n), (al, n), n, aligned(al, n))
+ALLOC(je_aligned_alloc, (size_t al, size_t n), (al, n), n, aligned(al, n))
+ALLOC(je_valloc, (size_t n), (n), n, aligned(SYS_PAGE, n))
+ALLOC(je_mallocx, (size_t n, int flags), (n, flags), n, flagged(n, flags))
+REALLOC(je_realloc, (void *p, size_t n), (p, n), n, again(p, n))
+REALLOC(je_rallocx, (void *p, size_t n, int flags), (p, n, flags), n, again(p, n))
+POSIX(je_posix_memalign)
+FREES(je_free, (void *p), (p), free(p))
+FREES(je_dallocx, (void *p, int flags), (p, flags), free(p))
+FREES(je_sdallocx, (void *p, size_t n, int flags), (p, n, flags), free(p))
+ALLOC(_rjem_malloc, (size_t n), (n), n, malloc(n))
+ALLOC(_rjem_calloc, (size_t a, size_t b), (a, b), bytes_of(a, b), zeroed(bytes_of(a, b)))
+ALLOC(_rjem_memalign, (size_t al, size_t n), (al, n), n, aligned(al, n))
+ALLOC(_rjem_aligned_alloc, (size_t al, size_t n), (al, n), n, aligned(al, n))
+ALLOC(_rjem_valloc, (size_t n), (n), n, aligned(SYS_PAGE, n))
+ALLOC(_rjem_mallocx, (size_t n, int flags), (n, flags), n, flagged(n, flags))
+REALLOC(_rjem_realloc, (void *p, size_t n), (p, n), n, again(p, n))
+REALLOC(_rjem_rallocx, (void *p, size_t n, int flags), (p, n, flags), n, again(p, n))
+POSIX(_rjem_posix_memalign)
+FREES(_rjem_free, (void *p), (p), free(p))
+FREES(_rjem_dallocx, (void *p, int flags), (p, flags), free(p))
+FREES(_rjem_sdallocx, (void *p, size_t n, int flags), (p, n, flags), free(p))
+
 /* gperftools */
 ALLOC(tc_malloc, (size_t n), (n), n, malloc(n))
 ALLOC(tc_malloc_skip_new_handler, (size_t n), (n), n, malloc(n))
@@ -66,8 +93,8 @@ ALLOC(tc_calloc, (size_t a, size_t b), (a, b), bytes_of(a, b), zeroed(bytes_of(a
 ALLOC(tc_memalign, (size_t al, size_t n), (al, n), n, aligned(al, n))
 ALLOC(tc_valloc, (size_t n), (n), n, aligned(SYS_PAGE, n))
 ALLOC(tc_pvalloc, (size_t n), (n), n, aligned(SYS_PAGE, whole_pages(n)))
-ALLOC(tc_new, (size_t n), (n), n, malloc(n))
-ALLOC(tc_newarray, (size_t n), (n), n, malloc(n))
+THROWS(tc_new, (size_t n), (n), n, HOOK(tc_malloc)(n))
+THROWS(tc_newarray, (size_t n), (n), n, HOOK(tc_malloc)(n))
 ALLOC(tc_new_nothrow, (size_t n, const void *t), (n, t), n, malloc(n))
 ALLOC(tc_newarray_nothrow, (size_t n, const void *t), (n, t), n, malloc(n))
 REALLOC(tc_realloc, (void *p, size_t n), (p, n), n, again(p, n))
@@ -96,10 +123,10 @@ ALLOC(mi_memalign, (size_t al, size_t n), (al, n), n, aligned(al, n))
 ALLOC(mi_aligned_alloc, (size_t al, size_t n), (al, n), n, aligned(al, n))
 ALLOC(mi_valloc, (size_t n), (n), n, aligned(SYS_PAGE, n))
 ALLOC(mi_pvalloc, (size_t n), (n), n, aligned(SYS_PAGE, whole_pages(n)))
-ALLOC(mi_new, (size_t n), (n), n, malloc(n))
-ALLOC(mi_new_n, (size_t a, size_t b), (a, b), bytes_of(a, b), malloc(bytes_of(a, b)))
+THROWS(mi_new, (size_t n), (n), n, HOOK(mi_malloc)(n))
+THROWS(mi_new_n, (size_t a, size_t b), (a, b), bytes_of(a, b), HOOK(mi_malloc)(bytes_of(a, b)))
 ALLOC(mi_new_nothrow, (size_t n), (n), n, malloc(n))
-ALLOC(mi_new_aligned, (size_t n, size_t al), (n, al), n, aligned(al, n))
+THROWS(mi_new_aligned, (size_t n, size_t al), (n, al), n, HOOK(mi_malloc_aligned)(n, al))
 ALLOC(mi_new_aligned_nothrow, (size_t n, size_t al), (n, al), n, aligned(al, n))
 ALLOC(mi_strdup, (const char *s), (s), text_bytes(s, SIZE_MAX), copy_text(s, SIZE_MAX))
 ALLOC(mi_strndup, (const char *s, size_t n), (s, n), text_bytes(s, n), copy_text(s, n))

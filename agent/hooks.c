@@ -3,6 +3,7 @@
  * own once the thread is enrolled. */
 #include "cc.h"
 #include "exact.h"
+#include "hook.h"
 #include "life.h"
 #include "live.h"
 #include "real.h"
@@ -66,6 +67,7 @@ static UNUSED void *copy_text(const char *s, size_t max)
 #define ALLOC(name, params, args, size, fallback) AT_##name,
 #define REALLOC(name, params, args, size, fallback) AT_##name,
 #define FREES(name, params, args, fallback) AT_##name,
+#define THROWS ALLOC
 #define POSIX(name) AT_##name,
 enum {
 #include "entries.h"
@@ -75,10 +77,12 @@ enum {
 #undef REALLOC
 #undef FREES
 #undef POSIX
+#undef THROWS
 
 #define ALLOC(name, params, args, size, fallback) [AT_##name] = { #name },
 #define REALLOC(name, params, args, size, fallback) [AT_##name] = { #name },
 #define FREES(name, params, args, fallback) [AT_##name] = { #name },
+#define THROWS ALLOC
 #define POSIX(name) [AT_##name] = { #name },
 static struct real entry[ENTRIES] = {
 #include "entries.h"
@@ -87,6 +91,7 @@ static struct real entry[ENTRIES] = {
 #undef REALLOC
 #undef FREES
 #undef POSIX
+#undef THROWS
 
 /* ---- malloc and free: always leaves ------------------------------------------------------------------------------------------ */
 
@@ -101,9 +106,9 @@ static COLD void *slow_malloc(size_t n)
 	return p;
 }
 
-EXPORT void *malloc(size_t n)
+EXPORT void *HOOK(malloc)(size_t n)
 {
-	struct thread *self = &thread_self;
+	struct thread *self = thread_self();
 	self->allocs++;
 	if (UNLIKELY(self->countdown <= n)) return slow_malloc(n);
 	self->countdown -= n;
@@ -117,7 +122,7 @@ static COLD void slow_free(void *p)
 	struct slow slow = { 0 };
 	int had = sample_forget(p, &b);
 	if (had) sample_freed(&b);
-	if (p && settings.exact && life_running()) exact_freed(&thread_self, usable);
+	if (p && settings.exact && life_running()) exact_freed(thread_self(), usable);
 	slow_begin(&slow, had);
 	if (LIKELY(!slow.on)) return real_free(p);
 	real_free(p);
@@ -125,9 +130,9 @@ static COLD void slow_free(void *p)
 	slow_record(&slow, WIRE_OP_FREE, b.site, b.size, sample_objects(&b));
 }
 
-EXPORT void free(void *p)
+EXPORT void HOOK(free)(void *p)
 {
-	thread_self.frees += p != 0;
+	thread_self()->frees += p != 0;
 	if (UNLIKELY(live_maybe(p))) return slow_free(p);
 	real_free(p);
 }
@@ -150,7 +155,7 @@ static void old_take(struct old *o, void *p)
 static void old_gone(const struct old *o, void *p, int counted)
 {
 	if (o->had) sample_freed(&o->sample);
-	if (p && settings.exact && !counted && life_running()) exact_freed(&thread_self, o->usable);
+	if (p && settings.exact && !counted && life_running()) exact_freed(thread_self(), o->usable);
 }
 
 /* A call of a leaf that frees: counted by its fast path. */
@@ -165,7 +170,7 @@ static NOINLINE void leaf_begin(struct leaf *l, struct real *r, void *p, size_t 
 {
 	l->real = r;
 	l->rate = allocates ? sample_due(n) : 0;
-	l->frees = thread_self.frees;
+	l->frees = thread_self()->frees;
 	old_take(&l->old, p);
 	slow_begin(&l->slow, l->rate || l->old.had);
 }
@@ -175,8 +180,8 @@ static NOINLINE void leaf_begin(struct leaf *l, struct real *r, void *p, size_t 
 static int leaf_end(struct leaf *l)
 {
 	slow_end(&l->slow);
-	if (LIKELY(thread_self.frees == l->frees)) return 0;
-	thread_self.frees = l->frees;
+	if (LIKELY(thread_self()->frees == l->frees)) return 0;
+	thread_self()->frees = l->frees;
 	real_unsettle(l->real);
 	return 1;
 }
@@ -210,24 +215,24 @@ static const struct slow untimed;
 static NOINLINE void watch_begin(struct watch *w, struct real *r)
 {
 	w->fn = real_find(r);
-	w->allocs = (uint32_t)thread_self.allocs;
-	w->frees = (uint32_t)thread_self.frees;
+	w->allocs = (uint32_t)thread_self()->allocs;
+	w->frees = (uint32_t)thread_self()->frees;
 }
 
-static int watch_allocated(const struct watch *w) { return (uint32_t)thread_self.allocs != w->allocs; }
-static int watch_freed(const struct watch *w) { return (uint32_t)thread_self.frees != w->frees; }
+static int watch_allocated(const struct watch *w) { return (uint32_t)thread_self()->allocs != w->allocs; }
+static int watch_freed(const struct watch *w) { return (uint32_t)thread_self()->frees != w->frees; }
 
 /* Without a real function the fallback went through our hooks: nested, and no evidence. */
 static int watch_nested(const struct watch *w, struct real *r, int nested)
 {
-	if (w->fn) real_vote(r, nested);
+	if (w->fn && thread_placed(thread_self())) real_vote(r, nested);
 	return !w->fn || nested;
 }
 
 static NOINLINE void watch_made(const struct watch *w, struct real *r, void *p, size_t n)
 {
 	if (watch_nested(w, r, watch_allocated(w))) return;
-	thread_self.allocs++;
+	thread_self()->allocs++;
 	sample_made(p, n, sample_due(n), &untimed, WIRE_OP_MALLOC);
 }
 
@@ -237,7 +242,7 @@ static NOINLINE void watch_gone(const struct watch *w, const struct old *o, stru
 		if (o->had) sample_freed(&o->sample);
 		return;
 	}
-	thread_self.frees += p != 0;
+	thread_self()->frees += p != 0;
 	old_gone(o, p, 0);
 }
 
@@ -245,7 +250,7 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 {
 	int failed = !q && n, counted = w->fn && !watch_allocated(w) && watch_freed(w), nested = 0;
 	if (counted) {
-		thread_self.frees -= (uint32_t)thread_self.frees - w->frees;
+		thread_self()->frees -= (uint32_t)thread_self()->frees - w->frees;
 		real_unsettle(r);
 	} else nested = watch_nested(w, r, watch_allocated(w));
 	if (o->had && failed) sample_restore(&o->sample);
@@ -253,8 +258,8 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		if (o->had && !failed) sample_freed(&o->sample);
 		return;
 	}
-	thread_self.allocs++;
-	thread_self.frees += p != 0;
+	thread_self()->allocs++;
+	thread_self()->frees += p != 0;
 	uint64_t rate = sample_due(n);
 	if (!failed && p) old_gone(o, p, counted);
 	if (q || n) sample_made(q, n, rate, &untimed, WIRE_OP_REALLOC);
@@ -262,13 +267,13 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 
 /* The call proper. Marked always: on a slow path it is not known yet what it leads to. */
 #define MARKED(assign_call) do { \
-		unwind_mark_set(&thread_self.stack, &mark); \
+		unwind_mark_set(&thread_self()->stack, &mark); \
 		assign_call; \
-		unwind_mark_clear(&thread_self.stack, &mark); \
+		unwind_mark_clear(&thread_self()->stack, &mark); \
 	} while (0)
 
 #define ALLOC(name, params, args, size, fallback) \
-	EXPORT void *name params; \
+	EXPORT void *HOOK(name) params; \
 	static NOINLINE void *blind_##name params \
 	{ \
 		struct unwind_mark mark = unwind_mark_here(); \
@@ -298,10 +303,10 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		sample_made(r, size, rate, &slow, AT_##name == AT_calloc ? WIRE_OP_CALLOC : WIRE_OP_MALLOC); \
 		return r; \
 	} \
-	EXPORT void *name params \
+	EXPORT void *HOOK(name) params \
 	{ \
 		struct real *e = &entry[AT_##name]; \
-		struct thread *self = &thread_self; \
+		struct thread *self = thread_self(); \
 		if (e->nature == REAL_OUTER) return ((void *(*) params)e->fn) args; \
 		if (e->nature == REAL_BLIND) return blind_##name args; \
 		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_##name args; \
@@ -312,8 +317,24 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		return ((void *(*) params)e->fn) args; \
 	}
 
+/* In a process that our code was put into from outside, no unwinder knows it: a C++ exception that met a frame of ours would end the process.
+   So the work is done by the plain function of the same allocator, which has a hook of its own, and what may throw is left to jump to. */
+#ifdef AGENT_ATTACHED
+#define THROWS(name, params, args, size, fallback) \
+	EXPORT void *HOOK(name) params; \
+	EXPORT void *HOOK(name) params \
+	{ \
+		struct real *e = &entry[AT_##name]; \
+		if (UNLIKELY(!LOAD(e->fn))) real_find(e); \
+		void *r = e->nature == REAL_LEAF ? fallback : 0; \
+		return r ? r : ((void *(*) params)LOAD(e->fn)) args; \
+	}
+#else
+#define THROWS ALLOC
+#endif
+
 #define REALLOC(name, params, args, size, fallback) \
-	EXPORT void *name params; \
+	EXPORT void *HOOK(name) params; \
 	static NOINLINE void *blind_##name params \
 	{ \
 		struct unwind_mark mark = unwind_mark_here(); \
@@ -343,10 +364,10 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		leaf_resized(&l, p, q, size); \
 		return q; \
 	} \
-	EXPORT void *name params \
+	EXPORT void *HOOK(name) params \
 	{ \
 		struct real *e = &entry[AT_##name]; \
-		struct thread *self = &thread_self; \
+		struct thread *self = thread_self(); \
 		if (e->nature == REAL_OUTER) return ((void *(*) params)e->fn) args; \
 		if (e->nature == REAL_BLIND) return blind_##name args; \
 		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_##name args; \
@@ -359,7 +380,7 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 	}
 
 #define FREES(name, params, args, fallback) \
-	EXPORT void name params; \
+	EXPORT void HOOK(name) params; \
 	static COLD void watch_##name params \
 	{ \
 		struct watch w; \
@@ -377,25 +398,25 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		((void (*) params)entry[AT_##name].fn) args; \
 		leaf_freed(&l, p); \
 	} \
-	EXPORT void name params \
+	EXPORT void HOOK(name) params \
 	{ \
 		struct real *e = &entry[AT_##name]; \
 		/* what is nested as a rule may still free this one by itself (tcmalloc's sized delete): a sampled block is never left to it */ \
 		int outer = e->nature == REAL_OUTER || e->nature == REAL_BLIND; \
 		if (outer && LIKELY(!live_maybe(p))) return ((void (*) params)e->fn) args; \
 		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_##name args; \
-		thread_self.frees += p != 0; \
+		thread_self()->frees += p != 0; \
 		if (UNLIKELY(live_maybe(p))) return slow_##name args; \
 		((void (*) params)e->fn) args; \
 	}
 
 #define POSIX(name) \
-	EXPORT int name(void **out, size_t al, size_t n); \
-	EXPORT int name(void **out, size_t al, size_t n) \
+	EXPORT int HOOK(name)(void **out, size_t al, size_t n); \
+	EXPORT int HOOK(name)(void **out, size_t al, size_t n) \
 	{ \
 		struct real *e = &entry[AT_##name]; \
 		int (*fn)(void **, size_t, size_t) = (int (*)(void **, size_t, size_t))e->fn; \
-		struct thread *self = &thread_self; \
+		struct thread *self = thread_self(); \
 		if (e->nature == REAL_OUTER) return fn(out, al, n); \
 		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_posix(e, out, al, n); \
 		self->allocs++; \
@@ -431,8 +452,8 @@ static COLD int slow_posix(struct real *e, void **out, size_t al, size_t n)
 #include "entries.h"
 
 /* jemalloc's resize in place: the block stays where it is, whatever it answers. */
-EXPORT size_t xallocx(void *p, size_t n, size_t extra, int flags);
-EXPORT size_t xallocx(void *p, size_t n, size_t extra, int flags)
+EXPORT size_t HOOK(xallocx)(void *p, size_t n, size_t extra, int flags);
+EXPORT size_t HOOK(xallocx)(void *p, size_t n, size_t extra, int flags)
 {
 	static struct real real = { .name = "xallocx" };
 	struct wire_live old;
@@ -445,11 +466,11 @@ EXPORT size_t xallocx(void *p, size_t n, size_t extra, int flags)
 		if (had) sample_restore(&old);
 		return now;
 	}
-	thread_self.allocs++;
-	thread_self.frees++;
+	thread_self()->allocs++;
+	thread_self()->frees++;
 	uint64_t rate = sample_due(n);
 	if (had) sample_freed(&old);
-	if (settings.exact && life_running()) exact_freed(&thread_self, before);
+	if (settings.exact && life_running()) exact_freed(thread_self(), before);
 	sample_made(p, n, rate, &untimed, WIRE_OP_REALLOC);
 	return now;
 }

@@ -5,6 +5,7 @@
 #include "cc.h"
 #include "live.h"
 #include "modules.h"
+#include "origin.h"
 #include "segment.h"
 #include "serve.h"
 #include "settings.h"
@@ -34,19 +35,6 @@ static void anchor_set(void)
 	anchor.size = segment.head->size;
 	anchor.pid = life.pid;
 	RELEASE(anchor.segment, (uint64_t)segment.head);
-}
-
-static void mark_page(void)
-{
-	enum { WIPEONFORK = 18 };
-	long at = sys_mmap(0, SYS_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (sys_failed(at)) return;
-	if (sys_madvise((void *)at, SYS_PAGE, WIPEONFORK)) {
-		sys_munmap((void *)at, SYS_PAGE);
-		return;
-	}
-	life.mark = (uint32_t *)at;
-	*life.mark = 1;
 }
 
 static int is_child(void)
@@ -88,7 +76,7 @@ static COLD void start(void)
 		RELEASE(life.state, DORMANT);
 		return;
 	}
-	mark_page();
+	life.mark = origin_mark();
 	unwind_set_top(settings_argc());
 	modules_scan();
 	if (segment_open(life.notices)) {
@@ -125,6 +113,10 @@ int life_ready(void)
 	if (UNLIKELY(state == NEW)) {
 		start();
 		state = ACQUIRE(life.state);
+	}
+	if (UNLIKELY(state == RUNNING && origin_withdrawn())) {
+		life_stop();
+		return 0;
 	}
 	if (UNLIKELY(state == RUNNING && is_child())) {
 		restart_in_child();
@@ -170,17 +162,4 @@ void life_thread_started(void)
 void life_objects_changed(void)
 {
 	if (life_running()) modules_scan();
-}
-
-__attribute__((constructor)) static void constructed(void)
-{
-	if (life_ready() && settings.thread == SETTINGS_THREAD_ALWAYS) serve_start();
-}
-
-/* The last word of a program that ends in order: what its last thread had not flushed yet, and no socket left behind. */
-__attribute__((destructor)) static void destructed(void)
-{
-	if (!life_running()) return;
-	if (thread_self.enrolled == life.generation) thread_flush(&thread_self);
-	serve_end();
 }

@@ -1,12 +1,16 @@
-/* loader.c: the three functions of the process that we pass on, to be told of what we may only learn outside of an allocation: that it
- * has threads, and that objects came or went. dlopen itself is left alone: it looks at its caller, and whoever opens an object asks
+/* loader.c: what the process's loader tells us: that it starts and ends; and the three functions of the process that we pass on, to be told
+ * of what we may only learn outside of an allocation: that it has threads, and that objects came or went. dlopen itself is left alone: it looks at its caller, and whoever opens an object asks
  * for a symbol next. dlsym looks at its caller too, which a tail call keeps. */
 #include "cc.h"
+#include "hook.h"
 #include "life.h"
 #include "real.h"
+#include "serve.h"
+#include "settings.h"
+#include "thread.h"
 
-EXPORT int pthread_create(void *thread, const void *attribute, void *(*run)(void *), void *arg);
-EXPORT int pthread_create(void *thread, const void *attribute, void *(*run)(void *), void *arg)
+EXPORT int HOOK(pthread_create)(void *thread, const void *attribute, void *(*run)(void *), void *arg);
+EXPORT int HOOK(pthread_create)(void *thread, const void *attribute, void *(*run)(void *), void *arg)
 {
 	static struct real real = { .name = "pthread_create" };
 	int (*fn)(void *, const void *, void *(*)(void *), void *) = (int (*)(void *, const void *, void *(*)(void *), void *))real_find(&real);
@@ -16,8 +20,8 @@ EXPORT int pthread_create(void *thread, const void *attribute, void *(*run)(void
 	return failed;
 }
 
-EXPORT void *dlsym(void *handle, const char *name);
-EXPORT void *dlsym(void *handle, const char *name)
+EXPORT void *HOOK(dlsym)(void *handle, const char *name);
+EXPORT void *HOOK(dlsym)(void *handle, const char *name)
 {
 	static struct real real = { .name = "dlsym" };
 	void *(*fn)(void *, const char *) = (void *(*)(void *, const char *))real_find(&real);
@@ -25,12 +29,26 @@ EXPORT void *dlsym(void *handle, const char *name)
 	return fn ? fn(handle, name) : 0;
 }
 
-EXPORT int dlclose(void *handle);
-EXPORT int dlclose(void *handle)
+EXPORT int HOOK(dlclose)(void *handle);
+EXPORT int HOOK(dlclose)(void *handle)
 {
 	static struct real real = { .name = "dlclose" };
 	int (*fn)(void *) = (int (*)(void *))real_find(&real);
 	int failed = fn ? fn(handle) : -1;
 	life_objects_changed();
 	return failed;
+}
+
+__attribute__((constructor)) static void constructed(void)
+{
+	if (life_ready() && settings.thread == SETTINGS_THREAD_ALWAYS) serve_start();
+}
+
+/* The last word of a program that ends in order: what its last thread had not flushed yet, and no socket left behind. */
+__attribute__((destructor)) static void destructed(void)
+{
+	if (!life_running()) return;
+	struct thread *t = thread_self();
+	if (t->enrolled == life_generation()) thread_flush(t);
+	serve_end();
 }

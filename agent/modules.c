@@ -3,11 +3,10 @@
  * is used again only when no fresh one is left. */
 #include "modules.h"
 #include "cc.h"
-#include "ehframe.h"
-#include "elf.h"
+#include "scan.h"
 #include "sys.h"
 
-enum { FREE, LOADED, GONE };
+enum { NEVER_USED, LOADED, GONE };
 enum { IDLE, BUSY, AGAIN };
 enum { ROUNDS = 8, RETRIES = 4 };
 
@@ -19,84 +18,13 @@ static uint32_t pool_used;
 static struct table tables[2];
 static uint32_t turn, generation, lock, scan_number;
 static uintptr_t tls_bytes;
-static const struct module *self;
+static unsigned changed;
 static struct { struct wire_module *table; struct wire_section *section; uint64_t *lost; } published;
 
-struct scan { uintptr_t tls; unsigned index, changed; };
 
 static void lose(void)
 {
 	if (published.lost) ADD(*published.lost, 1);
-}
-
-static void take_build_id(struct module *m, uintptr_t p, uintptr_t size, uintptr_t align)
-{
-	uintptr_t end = p + size, pad = align == 8 ? 7 : 3;
-	while (p + sizeof(Elf64_Nhdr) <= end && p >= m->start && end <= m->end) {
-		const Elf64_Nhdr *n = (const void *)p;
-		uintptr_t name = p + sizeof *n, desc = name + ((n->n_namesz + pad) & ~pad), next = desc + ((n->n_descsz + pad) & ~pad);
-		if (desc < name || next < desc || next > end + pad) return;
-		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 && !memcmp((const void *)name, "GNU", 4)) {
-			m->build_id_size = n->n_descsz < sizeof m->build_id ? (uint8_t)n->n_descsz : sizeof m->build_id;
-			memcpy(m->build_id, (const void *)desc, m->build_id_size);
-			return;
-		}
-		p = next;
-	}
-}
-
-/* Programs linked by musl-gcc and the like have .eh_frame without its index, and then nothing in memory says where it is. */
-static void search_frames(struct module *m, const struct elf_object *o)
-{
-	for (unsigned i = 0; i < o->phnum && !m->frames; i++) {
-		const Elf64_Phdr *p = &o->phdr[i];
-		if (p->p_type != PT_LOAD || (p->p_flags & (PF_R | PF_W)) != PF_R) continue;
-		uintptr_t end = m->bias + p->p_vaddr + p->p_memsz;
-		m->frames = ehframe_search(m, m->bias + p->p_vaddr, end);
-		m->frames_end = m->frames ? end : 0;
-	}
-}
-
-static void take_segments(struct module *m, const struct elf_object *o)
-{
-	m->start = m->text = UINTPTR_MAX;
-	m->bias = o->bias;
-	m->text_readable = 1;
-	for (unsigned i = 0; i < o->phnum; i++) {
-		const Elf64_Phdr *p = &o->phdr[i];
-		uintptr_t lo = m->bias + p->p_vaddr, hi = lo + p->p_memsz;
-		if (p->p_type == PT_GNU_EH_FRAME) {
-			m->hdr = lo;
-			m->hdr_end = hi;
-		}
-		if (p->p_type == PT_TLS) m->tls = p->p_memsz + p->p_align;
-		if (p->p_type != PT_LOAD || hi <= lo) continue;
-		if (lo < m->start) m->start = lo;
-		if (hi > m->end) m->end = hi;
-		if (!(p->p_flags & PF_X)) continue;
-		if (lo < m->text) {
-			m->text = lo;
-			m->text_offset = p->p_offset;
-		}
-		if (hi > m->text_end) m->text_end = hi;
-		if (!(p->p_flags & PF_R)) m->text_readable = 0;
-	}
-	if (m->hdr < m->start || m->hdr_end > m->end) m->hdr = m->hdr_end = 0;
-}
-
-static void take_path(struct module *m, const char *name)
-{
-	long n = m->is_main ? sys_readlink("/proc/self/exe", m->path, sizeof m->path) : 0;
-	if (n > 0) {
-		m->path_truncated = n >= (long)sizeof m->path;
-		m->path[n < (long)sizeof m->path ? n : (long)sizeof m->path - 1] = 0;
-		return;
-	}
-	size_t len = name ? strlen(name) : 0;
-	m->path_truncated = len >= sizeof m->path;
-	if (m->path_truncated) len = sizeof m->path - 1;
-	memcpy(m->path, name, len);
-	m->path[len] = 0;
 }
 
 /* The name is compared too, as far as it is kept: a library may come back at its old address as another one of the same shape. */
@@ -115,52 +43,36 @@ static struct module *slot(void)
 	return oldest;
 }
 
-static int take(const struct elf_object *o, size_t size, void *arg)
+int modules_known(const struct module *fresh)
 {
-	static struct module fresh;     /* too large for a small stack; guarded by the lock */
-	struct scan *s = arg;
-	(void)size;
-	memset(&fresh, 0, sizeof fresh);
-	fresh.is_main = s->index++ == 0;
-	take_segments(&fresh, o);
-	s->tls += fresh.tls;
-	if (fresh.start >= fresh.end) return 0;
-	for (unsigned i = 0; i < o->phnum && !fresh.build_id_size; i++) {
-		const Elf64_Phdr *p = &o->phdr[i];
-		if (p->p_type == PT_NOTE) take_build_id(&fresh, fresh.bias + p->p_vaddr, p->p_memsz, p->p_align);
-	}
-	take_path(&fresh, o->name);
-	struct module *m = (struct module *)(uintptr_t)modules_find(fresh.start);
-	if (!m || m->state != LOADED || !same(m, &fresh)) {
-		s->changed = 1;
-		m = slot();
-		if (!m) {
-			lose();
-			return 0;
-		}
-		if (!fresh.hdr) search_frames(&fresh, o);
-		memcpy(m, &fresh, sizeof *m);
-		m->state = LOADED;
-	}
+	struct module *m = (struct module *)(uintptr_t)modules_find(fresh->start);
+	if (!m || m->state != LOADED || !same(m, fresh)) return 0;
 	m->seen = scan_number;
-	return 0;
+	return 1;
+}
+
+void modules_add(const struct module *fresh)
+{
+	struct module *m = slot();
+	changed = 1;
+	if (!m) return lose();
+	memcpy(m, fresh, sizeof *m);
+	m->state = LOADED;
+	m->seen = scan_number;
 }
 
 static void turn_table(void)
 {
 	struct table *t = &tables[(turn + 1) & 1];
 	uint32_t n = 0;
-	const struct module *mine = NULL;
 	for (unsigned i = 0; i < pool_used; i++) {
 		const struct module *m = &pool[i];
 		if (m->state != LOADED) continue;
 		unsigned at = n++;
 		for (; at && t->row[at - 1].start > m->start; at--) t->row[at] = t->row[at - 1];
 		t->row[at] = (struct row){ m->start, m->end, m };
-		if ((uintptr_t)turn_table - m->start < m->end - m->start && !m->is_main) mine = m;
 	}
 	t->n = n;
-	RELEASE(self, mine);
 	RELEASE(turn, turn + 1);
 	RELEASE(generation, generation + 1);
 }
@@ -201,16 +113,15 @@ static void publish(void)
 
 static void scan_once(void)
 {
-	struct scan s = { 0 };
 	scan_number++;
-	dl_iterate_phdr(take, &s);
-	STORE(tls_bytes, s.tls);
+	changed = 0;
+	STORE(tls_bytes, scan_objects());
 	for (unsigned i = 0; i < pool_used; i++)
 		if (pool[i].state == LOADED && pool[i].seen != scan_number) {
 			pool[i].state = GONE;
-			s.changed = 1;
+			changed = 1;
 		}
-	if (s.changed) turn_table();
+	if (changed) turn_table();
 	publish();
 }
 
@@ -231,26 +142,12 @@ static void locked(void (*work)(void))
 	RELEASE(lock, IDLE);
 }
 
-/* The loader counts what comes and goes, and tells it with each object. */
-static int peek(const struct elf_object *o, size_t size, void *arg)
-{
-	uint64_t *count = arg;
-	if (size < offsetof(struct elf_object, subs) + sizeof o->subs) return 1;
-	count[0] = o->adds + 1;         /* never 0 */
-	count[1] = o->subs;
-	return 1;
-}
-
 void modules_scan(void)
 {
-	static uint64_t seen[2];
-	uint64_t now[2] = { 0 };
-	if (!dl_iterate_phdr) return;
-	dl_iterate_phdr(peek, now);
-	if (now[0] && now[0] == LOAD(seen[0]) && now[1] == LOAD(seen[1])) return;
+	struct scan_mark now;
+	if (!scan_due(&now)) return;
 	locked(scan_once);
-	STORE(seen[0], now[0]);
-	STORE(seen[1], now[1]);
+	scan_done(&now);
 }
 
 const struct module *modules_find(uintptr_t pc)
@@ -274,11 +171,6 @@ const struct module *modules_find(uintptr_t pc)
 uintptr_t modules_tls(void)
 {
 	return LOAD(tls_bytes);
-}
-
-const struct module *modules_self(void)
-{
-	return ACQUIRE(self);
 }
 
 uint32_t modules_generation(void)

@@ -1,6 +1,6 @@
 /* modules.h: the objects loaded into this process, readable from anywhere.
  *
- * modules_scan is the only function that talks to the loader, so it is called where the loader may be called: at the agent's
+ * modules_scan is the only function that talks to the loader (scan.h), so it is called where the loader may be called: at the agent's
  * start, and after dlopen or dlclose returned; never from an allocation. Everything else is lock-free, bounded, needs no memory
  * and may run in a signal handler or a forked child. Between a dlclose and the scan after it the table is stale, which is why
  * the unwinder proves each page readable before it reads a module's tables. */
@@ -37,9 +37,6 @@ void modules_scan(void);
 /* The module that covers an address, NULL when none is known. The record stays valid for as long as its code may run. */
 const struct module *modules_find(uintptr_t pc);
 
-/* The module this agent is part of; NULL before the first scan and when it is linked into the program itself. */
-const struct module *modules_self(void);
-
 /* Thread-local storage of all objects: on musl it lies between a thread's stack and its control block. */
 uintptr_t modules_tls(void);
 
@@ -52,5 +49,12 @@ void modules_publish(struct wire_module *table, struct wire_section *section, ui
 
 /* In a forked child, before anything else here: frees the lock and forgets the parent's table. */
 void modules_forked(void);
+
+/* ---- between modules.c and scan.c, during modules_scan ---- */
+
+/* Was the object there before, just the same? Notes that it still is. */
+int modules_known(const struct module *fresh);
+/* Takes in a copy of one that was not. */
+void modules_add(const struct module *fresh);
 
 #endif

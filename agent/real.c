@@ -6,6 +6,7 @@
 #include "unwind.h"
 
 enum { VOTES = 2, UNSETTLED = 0x7f };
+_Static_assert(REAL_UNKNOWN == 0, "what symbols_nature says of a function it knows nothing of");
 
 static void *first_malloc(size_t n)
 {
@@ -32,13 +33,17 @@ void *real_find(struct real *r)
 	if (fn) return fn;
 	fn = symbols_find_next(r->name);
 	if (!fn) fn = symbols_find_anywhere(r->name);   /* libstdc++ below a dlopened plugin is not in the global scope */
-	if (fn) STORE(r->fn, fn);
+	if (!fn) return 0;
+	uint8_t nature = symbols_nature(r->name);
+	RELEASE(r->fn, fn);             /* before the nature: whoever sees one calls the other */
+	if (nature == REAL_VARIES) real_unsettle(r);
+	else if (nature) RELEASE(r->nature, nature);
 	return fn;
 }
 
 void real_vote(struct real *r, int nested)
 {
-	uint8_t nature = !nested ? REAL_LEAF : unwind_blind((uintptr_t)r->fn) ? REAL_BLIND : REAL_OUTER;
+	uint8_t nature = !nested ? REAL_LEAF : unwind_blind(symbols_code(r->fn)) ? REAL_BLIND : REAL_OUTER;
 	/* votes: the low bits count, the top bit is what for */
 	uint8_t votes = LOAD(r->votes), side = nested ? 0x80 : 0;
 	if (votes == UNSETTLED) return;
@@ -60,8 +65,8 @@ static size_t (*find_usable(void))(void *)
 	static const struct module *maker, *owner;
 	void *fn = real_find(&usable);
 	if (!owner && fn) {
-		STORE(maker, modules_find((uintptr_t)LOAD(real_malloc)));
-		STORE(owner, modules_find((uintptr_t)fn));
+		STORE(maker, modules_find(symbols_code((void *)LOAD(real_malloc))));
+		STORE(owner, modules_find(symbols_code(fn)));
 	}
 	return fn && LOAD(owner) && LOAD(owner) == LOAD(maker) ? (size_t (*)(void *))fn : 0;
 }

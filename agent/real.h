@@ -15,6 +15,7 @@ enum real_nature {
 	REAL_LEAF,              /* does it itself: we count the call here */
 	REAL_OUTER,             /* calls another function that we hook: counted there, only there */
 	REAL_BLIND,             /* the same, in an object without unwind tables: the way in must be marked */
+	REAL_VARIES,            /* as something known beforehand only: now this, now that, and each call is watched */
 };
 
 struct real {

@@ -5,6 +5,8 @@
 #include "life.h"
 #include "live.h"
 #include "math.h"
+#include "modules.h"
+#include "scan.h"
 #include "segment.h"
 #include "settings.h"
 #include "site.h"
@@ -39,12 +41,13 @@ static void expect(const struct thread *t, size_t n)
 
 uint64_t sample_due(size_t n)
 {
-	struct thread *t = &thread_self;
+	struct thread *t = thread_self();
 	if (!life_ready()) {
 		if (life_dormant()) t->countdown = NEVER;
 		return 0;
 	}
-	if (n > NEVER) return 0;        /* will fail */
+	if (n > NEVER || !thread_placed(t)) return 0;   /* the first will fail */
+	thread_renew(t);
 	if (UNLIKELY(t->enrolled != life_generation())) {
 		thread_enrol(t, life_generation());
 		arm(t, 1);
@@ -75,6 +78,7 @@ static struct site_weight weigh(uint64_t size, uint64_t rate)
 static NOINLINE uint32_t here(struct thread *t)
 {
 	uint64_t pc[WIRE_DEPTH_MAX];
+	if (UNLIKELY(scan_news())) modules_scan();
 	unsigned cut = 0, depth = unwind_here(&t->stack, pc, (unsigned)settings.depth, &cut);
 	if (cut) segment_lost(cut - 1);
 	return site_of(pc, depth, cut);
@@ -96,7 +100,7 @@ static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate, 
 
 void sample_made(void *p, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
 {
-	struct thread *t = &thread_self;
+	struct thread *t = thread_self();
 	if (!p) {
 		if (rate) t->bytes -= n;
 		return;
@@ -120,7 +124,7 @@ uint64_t sample_objects(const struct wire_live *b)
 
 void sample_freed(const struct wire_live *b)
 {
-	struct thread *t = &thread_self;
+	struct thread *t = thread_self();
 	site_freed(b, t->enrolled == life_generation() ? t->id : UINT32_MAX, cpu_ticks());
 }
 

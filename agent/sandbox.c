@@ -4,7 +4,9 @@
 #include <linux/seccomp.h>
 #include "sandbox.h"
 #include "cc.h"
+#include "hook.h"
 #include "life.h"
+#include "origin.h"
 #include "real.h"
 #include "serve.h"
 #include "sys.h"
@@ -13,7 +15,7 @@ static uint32_t entered;
 
 int sandbox_entered(void)
 {
-	return LOAD(entered) != 0;
+	return LOAD(entered) != 0 || origin_sandboxed();
 }
 
 /* Strict mode allows no system call at all that we need, and not even the end of the process while it has another thread. */
@@ -38,8 +40,8 @@ static void asked_seccomp(unsigned long what, unsigned long program)
 	if (what == SECCOMP_SET_MODE_FILTER && program) enter(0);
 }
 
-EXPORT int prctl(int what, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
-EXPORT int prctl(int what, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+EXPORT int HOOK(prctl)(int what, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+EXPORT int HOOK(prctl)(int what, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
 	static struct real real = { .name = "prctl" };
 	int (*fn)(int, unsigned long, unsigned long, unsigned long, unsigned long) = real_find(&real);
@@ -47,8 +49,8 @@ EXPORT int prctl(int what, unsigned long a, unsigned long b, unsigned long c, un
 	return fn ? fn(what, a, b, c, d) : -1;
 }
 
-EXPORT long syscall(long n, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f);
-EXPORT long syscall(long n, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f)
+EXPORT long HOOK(syscall)(long n, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f);
+EXPORT long HOOK(syscall)(long n, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f)
 {
 	static struct real real = { .name = "syscall" };
 	long (*fn)(long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long) = real_find(&real);

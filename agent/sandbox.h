@@ -3,7 +3,7 @@
 #ifndef AGENT_SANDBOX_H
 #define AGENT_SANDBOX_H
 
-/* Non-zero from the moment when the program asks for a filter. A filter that was there before the agent is not noticed. */
+/* Non-zero from the moment when the program asks for a filter. A filter that was there before a preloaded agent is not noticed. */
 int sandbox_entered(void);
 
 #endif

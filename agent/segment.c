@@ -1,6 +1,8 @@
 /* segment.c: see segment.h. */
 #include "segment.h"
 #include "life.h"
+#include "notice.h"
+#include "origin.h"
 #include "sandbox.h"
 #include "settings.h"
 #include "sys.h"
@@ -8,7 +10,6 @@
 enum {
 	LIVE = 1 << 20, SITES = 1 << 16, FRAMES = 1 << 21, THREADS = 4096, MODULES = 1024, TIMINGS = WIRE_OPS * WIRE_CLASSES,
 	SCALES = 4,             /* sizes to try, each a quarter of the one before */
-	FILE_SCALE = 1,         /* a file's blocks are allocated at once (a full disk must not kill the host): begin smaller */
 };
 
 struct segment segment = { .fd = -1 };
@@ -28,107 +29,6 @@ static struct plan plan_of(unsigned scale)
 		+ page_up(p.exact * sizeof(struct wire_exact)) + page_up(TIMINGS * sizeof(struct wire_timing));
 	p.private_size = page_up(index_bytes(p.live)) + page_up(index_bytes(p.sites));
 	return p;
-}
-
-/* Under a limit of memory we leave seven eighths of it to the program. */
-static int affordable(const struct plan *p)
-{
-	static const int limits[] = { RLIMIT_AS, RLIMIT_DATA };
-	struct rlimit64 r;
-	for (unsigned i = 0; i < 2; i++)
-		if (!sys_getrlimit(limits[i], &r) && r.rlim_cur / 8 < p->size + p->private_size) return 0;
-	return 1;
-}
-
-/* A write past RLIMIT_FSIZE would raise SIGXFSZ in the host. */
-static int size_allowed(uint64_t size)
-{
-	struct rlimit64 r;
-	return !sys_getrlimit(RLIMIT_FSIZE, &r) && r.rlim_cur >= size;
-}
-
-/* Moves a descriptor out of the way of programs that count on the lowest free number. */
-static int descriptor_up(int fd)
-{
-	struct rlimit64 r = { 0, 0 };
-	sys_getrlimit(RLIMIT_NOFILE, &r);
-	uint64_t limit = r.rlim_cur < 1024 ? r.rlim_cur : 1024;
-	int up = limit > 64 ? sys_fcntl(fd, F_DUPFD_CLOEXEC, (long)limit - 32) : -1;
-	sys_close(fd);
-	return up;
-}
-
-/* With strict accounting a page of a memfd that cannot be had is a SIGBUS for the host: have all of them at once. */
-static int accounting_is_strict(void)
-{
-	char c = 0;
-	int fd = sys_open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC, 0);
-	if (fd < 0) return 0;
-	sys_read(fd, &c, 1);
-	sys_close(fd);
-	return c == '2';
-}
-
-static void *map_shared(int fd, uint64_t size, int allocate)
-{
-	if (!size_allowed(size) || sys_ftruncate(fd, size) || (allocate && sys_fallocate(fd, size))) return 0;
-	long at = sys_mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return sys_failed(at) ? 0 : (void *)at;
-}
-
-static void *map_memfd(uint64_t size, int allocate, int *kept)
-{
-	struct statx st;
-	int fd = sys_memfd_create(WIRE_MEMFD_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0) return 0;
-	void *at = map_shared(fd, size, allocate);
-	if (!at) { sys_close(fd); return 0; }
-	/* our mapping stays writable; nobody who is handed the descriptor can write, shrink or grow it */
-	if (sys_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0) {
-		sys_close(fd);
-		*kept = -1;
-		return at;
-	}
-	*kept = descriptor_up(fd);
-	if (*kept >= 0 && !sys_statx(*kept, "", AT_EMPTY_PATH, &st)) segment.inode = st.stx_ino;
-	return at;
-}
-
-/* The file's name with each %p as the process's number. 0, or -1 when it does not fit. */
-static int file_name(char *out, size_t n)
-{
-	size_t at = 0;
-	for (const char *s = settings.segment; *s; s++) {
-		if (at + 12 > n) return -1;
-		if (s[0] != '%' || s[1] != 'p') { out[at++] = *s; continue; }
-		char digits[12];
-		int k = 0;
-		for (unsigned pid = (unsigned)sys_getpid(); pid || !k; pid /= 10) digits[k++] = (char)('0' + pid % 10);
-		while (k) out[at++] = digits[--k];
-		s++;
-	}
-	out[at] = 0;
-	return 0;
-}
-
-/* A new file each time: truncating one that another process has mapped would kill that process. */
-static void *map_file(uint64_t size)
-{
-	char name[sizeof settings.segment + 32];
-	if (file_name(name, sizeof name)) return 0;
-	sys_unlink(name);
-	int fd = sys_open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) return 0;
-	void *at = map_shared(fd, size, 1);
-	sys_close(fd);
-	if (!at) sys_unlink(name);
-	return at;
-}
-
-static void *map_private(uint64_t size)
-{
-	long at = sys_mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return sys_failed(at) ? 0 : (void *)at;
 }
 
 static uint64_t row(struct wire_header *h, unsigned i, enum wire_kind kind, uint64_t at, uint32_t size, uint32_t capacity, uint32_t used)
@@ -170,16 +70,14 @@ static void lay_out(struct wire_header *h, const struct plan *p, void *private)
 	index_init(&segment.site_index, (char *)private + page_up(index_bytes(p->live)), p->sites);
 }
 
-static void fill_header(struct wire_header *h, uint64_t size, uint32_t flags, const char *notices)
+static void fill_header(struct wire_header *h, uint64_t size, uint32_t flags, int forked, const char *notices)
 {
 	h->version = WIRE_VERSION;
 	h->header_size = sizeof *h;
 	h->size = size;
-	h->pid = (uint32_t)sys_getpid();
 	h->page_size = SYS_PAGE;
 	h->flags = flags | (settings.exact ? WIRE_EXACT_ON : 0);
-	h->realtime_ns = sys_clock_ns(0);
-	h->start = h->last = (struct wire_clock){ cpu_ticks(), sys_clock_ns(1) };
+	origin_stamp(h, forked);
 	h->control.rate = settings.rate;
 	h->control.running = 1;
 	memcpy(h->notices, notices, strlen(notices) + 1);
@@ -201,31 +99,23 @@ int segment_renew(void)
 	segment.fd = -1;
 	if (!held.at || map_over(held.at, p.size) || map_over(held.private, p.private_size)) return -1;
 	lay_out(held.at, &p, held.private);
-	fill_header(held.at, p.size, WIRE_PRIVATE, "");
+	fill_header(held.at, p.size, WIRE_PRIVATE, 1, "");
 	return 0;
 }
 
 int segment_open(const char *notices)
 {
-	int strict = accounting_is_strict();
 	for (unsigned scale = 0; scale < SCALES; scale++) {
 		struct plan p = plan_of(scale);
-		uint32_t flags = 0;
-		if (!affordable(&p)) continue;
-		void *at = 0, *private = map_private(p.private_size);
-		if (!private) continue;
-		if (settings.segment[0] && scale >= FILE_SCALE) at = map_file(p.size);
-		else if (!settings.segment[0] && (!strict || scale == SCALES - 1)) at = map_memfd(p.size, strict, &segment.fd);
-		if (!at && scale == SCALES - 1) {
-			flags = WIRE_PRIVATE;
-			at = map_private(p.size);
-		}
-		if (!at) { sys_munmap(private, p.private_size); continue; }
-		held.at = at, held.private = private, held.scale = scale;
-		lay_out(at, &p, private);
-		fill_header(at, p.size, flags, notices);
-		if (flags && settings.segment[0])
-			settings_complain(segment.head->notices, WIRE_NOTICES, "ALLOCTOP_SEGMENT", "the file cannot be made or filled; memory is used");
+		struct origin_memory m;
+		if (origin_memory(&m, p.size, p.private_size, scale, scale == SCALES - 1)) continue;
+		held.at = m.at, held.private = m.private, held.scale = scale;
+		segment.fd = m.fd;
+		segment.inode = m.inode;
+		lay_out(m.at, &p, m.private);
+		fill_header(m.at, p.size, m.flags, 0, notices);
+		if (m.flags & WIRE_PRIVATE && settings.segment[0])
+			notice_add(segment.head->notices, WIRE_NOTICES, "ALLOCTOP_SEGMENT", "the file cannot be made or filled; memory is used");
 		return 0;
 	}
 	return -1;

@@ -4,6 +4,7 @@
 #include "serve.h"
 #include "cc.h"
 #include "life.h"
+#include "notice.h"
 #include "sandbox.h"
 #include "segment.h"
 #include "settings.h"
@@ -36,7 +37,7 @@ static struct {
 
 static void complain(const char *text)
 {
-	settings_complain(segment.head->notices, WIRE_NOTICES, "socket", text);
+	notice_add(segment.head->notices, WIRE_NOTICES, "socket", text);
 }
 
 /* ---- where -------------------------------------------------------------------------------------------------------------------- */

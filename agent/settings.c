@@ -1,6 +1,7 @@
 /* settings.c: see settings.h. Reads the process's own `environ`, which both libcs export; changes nothing in it. */
 #include "settings.h"
 #include "cc.h"
+#include "notice.h"
 #include "sys.h"
 
 extern char **environ WEAK;
@@ -39,16 +40,6 @@ static const char *value_of(const char *name)
 	for (char **e = &environ ? environ : 0; e && *e; e++)
 		if (!strncmp(*e, name, n) && (*e)[n] == '=') return *e + n + 1;
 	return 0;
-}
-
-void settings_complain(char *notices, size_t n, const char *subject, const char *text)
-{
-	size_t at = strlen(notices), a = strlen(subject), b = strlen(text);
-	if (at + a + b + 4 > n) return;
-	memcpy(notices + at, subject, a);
-	memcpy(notices + at + a, ": ", 2);
-	memcpy(notices + at + a + 2, text, b);
-	memcpy(notices + at + a + 2 + b, "\n", 2);
 }
 
 /* A number with an optional K, M or G (powers of 1024). Returns 0 when it is one and within the bounds. */
@@ -96,7 +87,7 @@ void settings_read(char *notices, size_t n)
 {
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const char *value = value_of(rows[i].name), *complaint;
-		if (value && *value && (complaint = apply(&rows[i], value))) settings_complain(notices, n, rows[i].name, complaint);
+		if (value && *value && (complaint = apply(&rows[i], value))) notice_add(notices, n, rows[i].name, complaint);
 	}
 }
 

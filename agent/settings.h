@@ -25,8 +25,6 @@ extern struct settings settings;
 int settings_ready(void);
 /* Reads the environment: once, before the program runs, as it may write over it later (setproctitle). Complaints about bad values, one line each, are appended to `notices`; the defaults stand. */
 void settings_read(char *notices, size_t n);
-/* Appends one line "subject: text" to NUL-terminated notices of n bytes, if it fits. */
-void settings_complain(char *notices, size_t n, const char *subject, const char *text);
 
 /* Address of argc, where the main thread's stack begins; 0 when it cannot be told. */
 uintptr_t settings_argc(void);

@@ -1,24 +1,11 @@
 /* thread.c: see thread.h. A thread's slot in the segment is its own until it ends; then its totals are added to slot 0. */
 #include "thread.h"
-#include "life.h"
 #include "sandbox.h"
 #include "segment.h"
-#include "serve.h"
 #include "settings.h"
-#include "symbols.h"
 #include "sys.h"
 
 enum { PROBES = 64, PR_GET_NAME = 16 };
-
-_Thread_local struct thread thread_self;
-
-static struct {
-	unsigned key;
-	int usable;
-	int (*set)(unsigned, const void *);
-} ending;
-
-static uint32_t present;        /* threads that we have met and that have not ended */
 
 static struct wire_thread *slot_of(const struct thread *t)
 {
@@ -39,7 +26,7 @@ static void rebase(struct thread *t)
 	t->samples = 0;
 }
 
-static void leave_slot(struct thread *t)
+void thread_leave(struct thread *t)
 {
 	thread_flush(t);
 	struct wire_thread *s = slot_of(t), *rest = &segment.threads[0];
@@ -53,36 +40,6 @@ static void leave_slot(struct thread *t)
 	ADD(rest->alloc_bytes, bytes);
 	ADD(rest->frees, frees);
 	ADD(rest->samples, samples);
-}
-
-/* The thread's own destructor: its last calls into us may still come, they count for slot 0. A process ends with its last thread, and
-   that may not be ours. */
-static void ended(void *arg)
-{
-	struct thread *t = arg;
-	if (t != &thread_self || !life_running() || t->present != life_generation()) return;
-	if (t->enrolled == t->present && wire_thread_slot(t->id)) leave_slot(t);
-	if (ADD(present, -1u) == 1) serve_stop("");
-}
-
-void thread_forked(void)
-{
-	STORE(present, 0);
-}
-
-void thread_met(uint32_t generation)
-{
-	struct thread *t = &thread_self;
-	if (t->present == generation || !ending.usable || ending.set(ending.key, t)) return;
-	t->present = generation;
-	ADD(present, 1);
-}
-
-void thread_init(void)
-{
-	int (*make)(unsigned *, void (*)(void *)) = (int (*)(unsigned *, void (*)(void *)))symbols_find_next("pthread_key_create");
-	ending.set = (int (*)(unsigned, const void *))symbols_find_next("pthread_setspecific");
-	ending.usable = make && ending.set && !make(&ending.key, ended);
 }
 
 static uint32_t slot_claim(uint32_t tid)
@@ -113,7 +70,7 @@ static void enter(struct wire_thread *s, uint32_t epoch)
 
 void thread_enrol(struct thread *t, uint32_t generation)
 {
-	uint32_t tid = (uint32_t)sys_gettid();
+	uint32_t tid = thread_tid();
 	uint64_t now = cpu_ticks();
 	t->enrolled = generation;
 	t->stack.lo = t->stack.hi = 0;

@@ -1,5 +1,9 @@
-/* thread.h: per-thread state of the preloaded agent: initial-exec TLS, so that the fast path needs no call and no allocation.
- * Everything here is written by its own thread only; signal handlers of that thread may interrupt at any point. */
+/* thread.h: per-thread state. Everything here is written by its own thread only; signal handlers of that thread may interrupt at any point.
+ *
+ * How a thread reaches its own is chosen once, at the end: thread_tls.h, thread_slot.h. Each offers
+ *   thread_self()           never NULL; the first thing that every hook does
+ *   thread_placed(t)        0: the state is not the thread's own, and says nothing
+ *   thread_renew(t)         slow path: has another thread taken over the state of one that ended? Then it is as new */
 #ifndef AGENT_THREAD_H
 #define AGENT_THREAD_H
 
@@ -25,8 +29,6 @@ struct thread {
 	struct unwind_bounds stack;
 };
 
-extern _Thread_local struct thread thread_self;
-
 /* Gives the calling thread a slot in the segment (or slot 0, counted). Once per thread and generation. */
 void thread_enrol(struct thread *t, uint32_t generation);
 /* Writes the thread's totals to its slot. */
@@ -37,5 +39,15 @@ void thread_met(uint32_t generation);
 void thread_forked(void);
 /* Looks for the process's pthread_key functions, by which the end of a thread is noticed. Without them slots are not used again. */
 void thread_init(void);
+/* The kernel's number of the calling thread. */
+uint32_t thread_tid(void);
+/* The thread has ended: its totals are slot 0's from now on, and so is what it may still do. */
+void thread_leave(struct thread *t);
+
+#ifdef AGENT_ATTACHED
+#include "thread_slot.h"
+#else
+#include "thread_tls.h"
+#endif
 
 #endif

@@ -8,6 +8,7 @@
 #include "cc.h"
 #include "ehframe.h"
 #include "modules.h"
+#include "scan.h"
 #include "sys.h"
 
 enum { WAYS = 2, SETS = 2048, BLIND_MAX = 128, DROPPED_MAX = 64, MARKS_MAX = 8, KNOWN = (1 << RULE_REGS) - 1 };
@@ -315,11 +316,11 @@ static ALWAYS_INLINE void walk_fully(struct walk *w, union packed *p)
 
 unsigned unwind_walk(struct unwind_bounds *b, uint64_t *pc, unsigned max, unsigned *cut, struct unwind_regs *regs)
 {
-	const struct module *self = modules_self();
+	struct scan_range own = scan_own();
 	struct walk w = {
 		.bounds = b, .regs = regs, .out = pc, .max = max, .steps = max + DROPPED_MAX, .probes = UNWIND_PROBES,
 		.pc = regs->pc, .sp = regs->r[RULE_SP], .fp = regs->r[RULE_FP], .generation = modules_generation(),
-		.mark = b->mark, .own = self ? self->start : 0, .own_size = self ? self->end - self->start : 0,
+		.mark = b->mark, .own = own.start, .own_size = own.size,
 	};
 	enum quick how = DONE;
 	union packed p;

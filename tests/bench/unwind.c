@@ -1,6 +1,6 @@
 /* unwind: what one stack costs, the agent's unwinder beside libunwind's unw_backtrace, on the same stacks in turns.
  * usage: unwind [depth [iterations]]. Functions of several shapes, no frame pointers. Prints the best of several rounds. */
-/* LINK: agent/modules.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
+/* LINK: agent/modules.c agent/scan.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
 /* CFLAGS: -fomit-frame-pointer */
 /* LDLIBS: -lunwind */
 #define _GNU_SOURCE

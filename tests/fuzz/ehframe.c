@@ -1,6 +1,6 @@
 /* ehframe.c: hostile unwind tables. The first byte chooses: the input is an index with its tables, or tables without index, or only the
  * instructions of one function, with good heads before them. Whatever rule comes out must be one that the unwinder can follow. */
-/* LINK: agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/modules.c agent/unwind.c agent/unwind_x86_64.c */
+/* LINK: agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/modules.c agent/scan.c agent/unwind.c agent/unwind_x86_64.c */
 #include <stdlib.h>
 #include <string.h>
 #include "agent/ehframe.h"

@@ -1,6 +1,6 @@
 /* unwind: stacks as C programs make them, each compared with libunwind. argv[1]: a library from tests/subject/unw-lib.c to open and
  * close; without it that part is left out. tests/cli/unwind builds it in other ways too. */
-/* LINK: agent/modules.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
+/* LINK: agent/modules.c agent/scan.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
 /* CFLAGS: -fomit-frame-pointer */
 /* LDLIBS: -lunwind -ldl */
 #include "tests/unit/unwind_oracle.h"

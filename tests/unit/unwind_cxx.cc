@@ -1,6 +1,6 @@
 /* unwind_cxx: stacks of C++ programs while exceptions fly, each compared with libunwind: in destructors that run during unwinding, in
  * catch handlers, in rethrows, under virtual and inlined calls. */
-/* LINK: agent/modules.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
+/* LINK: agent/modules.c agent/scan.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
 /* CFLAGS: -fomit-frame-pointer */
 /* LDLIBS: -lunwind */
 #include "tests/unit/unwind_oracle.h"

@@ -1,7 +1,7 @@
 /* unwind_rules: the reader of call frame information on tables that are wrong. libc's own .eh_frame and its index are copied, bytes of
  * the copy are changed at random, and rules are asked for all over it: it must neither crash, nor read outside of the copy (which ends
  * at a page that cannot be read), nor loop; and the untouched copy must give the rules that the original gives. */
-/* LINK: agent/modules.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
+/* LINK: agent/modules.c agent/scan.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>

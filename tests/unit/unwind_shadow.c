@@ -1,6 +1,6 @@
 /* unwind_shadow: stacks compared with a list that the program keeps itself of who called what, so that it works where libunwind does
  * not: tests/cli/unwind builds it with musl, whose programs have .eh_frame without an index and whose libc has none at all. */
-/* LINK: agent/modules.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
+/* LINK: agent/modules.c agent/scan.c agent/ehframe.c agent/cfi.c agent/cfi_expression.c agent/cursor.c agent/unwind.c agent/unwind_x86_64.c */
 /* CFLAGS: -fomit-frame-pointer */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
