@@ -20,6 +20,7 @@ struct snap_site {
 	/* gathered from the live records */
 	uint64_t live_samples;
 	double live_bytes, live_objects, live_variance;         /* variance of live_bytes */
+	double live_rounding;           /* what the allocator gave beyond that; 0 unless somebody who knows its classes filled it in */
 };
 
 /* Timed calls of one kind and size class, scaled to all calls of the time while timing was on. Seconds. */

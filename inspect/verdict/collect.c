@@ -20,6 +20,8 @@
 #include "inspect/verdict/facts.h"
 #include "inspect/verdict/identity.h"
 #include "inspect/verdict/machine.h"
+#include "inspect/verdict/nodes.h"
+#include "inspect/verdict/space.h"
 
 static const double
 	moments_wanted = 21,    /* so many of a watch, if they can be had */
@@ -123,6 +125,7 @@ static int moment(struct watch *w, int ends)
 	f->threads = p.threads;
 	f->uptime_s = p.uptime_s;
 	f->watch_s = m->at;
+	f->run_nodes |= nodes_of_threads(w->t.pid);
 	collect_agent_moment(w->agent, f->nseries);
 	f->nseries++;
 	return 0;
@@ -174,8 +177,10 @@ int collect(pid_t pid, const struct collect_options *o, struct facts *f, struct 
 	if (target_open_pid(&w.t, pid, e)) return -1;
 	w.agent = collect_agent_begin(pid, f);
 	locks = collect_locks_begin(pid, o);
+	struct space *space = space_begin(pid);
 	w.begin = now();
 	series(&w);
+	f->space_moves_per_s = space_end(space);
 	if (f->nseries && !f->exited) machine_fill(f, pid);
 	if (f->before.ledger.nrows && !f->heap.ledger.nrows) {
 		/* one reading only: it is the one at the end, and there is none before */

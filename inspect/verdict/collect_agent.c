@@ -13,6 +13,7 @@
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 #include "inspect/verdict/facts.h"
+#include "inspect/verdict/slots.h"
 #include "inspect/verdict/where.h"
 
 /* One row at one moment. */
@@ -103,7 +104,7 @@ void collect_agent_moment(struct collect_agent *a, size_t i)
 	if (a->have_first && a->first.epoch != s.epoch) snapshot_free(&a->first), a->have_first = 0;
 }
 
-static void fill_site(struct facts_site *out, struct collect_agent *a, struct site_row *r)
+static void fill_site(struct facts_site *out, struct collect_agent *a, struct site_row *r, double rounding)
 {
 	const struct snap_site *t = &r->total;
 	struct seen key = { .function = r->function, .caller = r->caller };
@@ -119,13 +120,24 @@ static void fill_site(struct facts_site *out, struct collect_agent *a, struct si
 	out->life_s = r->life_s < 0 ? NAN : r->life_s;
 	out->freed_share = t->alloc_objects > 0 ? fmin(t->freed_objects / t->alloc_objects, 1) : NAN;
 	out->remote_share = t->freed_bytes > 0 ? fmin(t->remote_bytes / t->freed_bytes, 1) : NAN;
-	out->rounding = NAN;
+	out->rounding = isnan(rounding) ? NAN : t->live_rounding;
 	for (size_t i = 0; i < FACTS_MOMENTS; i++) {
 		const struct moment *m = &a->moment[i];
 		const struct seen *seen = m->known && m->n ? bsearch(&key, m->row, m->n, sizeof key, by_name) : NULL;
 		out->live_at[i] = seen ? seen->live : m->known ? 0 : NAN;
 	}
 	r->function = r->caller = NULL;
+}
+
+/* By the classes of the allocator that the program uses: the agent's samples are of what goes through malloc. */
+static void rounding(struct collect_agent *a, struct facts *f)
+{
+	const struct heap_allocator *of = f->heap.nallocators ? &f->heap.allocator[0] : NULL;
+
+	f->agent_rounding = NAN;
+	if (!of || !of->in_use || slots_fill(&a->last, of)) return;
+	f->agent_rounding = 0;
+	for (size_t i = 0; i < a->last.nsites; i++) f->agent_rounding += a->last.site[i].live_rounding;
 }
 
 void collect_agent_end(struct collect_agent *a, struct facts *f)
@@ -138,10 +150,11 @@ void collect_agent_end(struct collect_agent *a, struct facts *f)
 	if (!a->have_last) snprintf(f->agent_group.why, sizeof f->agent_group.why, "its agent could not be read");
 	else {
 		const struct snapshot *last = &a->last, *first = a->have_first ? &a->first : NULL;
+		rounding(a, f);
 		/* what was seen at one moment only has the rate of its whole life */
 		sites_make(&sites, last, first, first ? last->age_s - first->age_s : 0, a->symbols);
 		f->site = xcalloc(sites.n + 1, sizeof *f->site);
-		for (size_t i = 0; i < sites.n; i++) fill_site(&f->site[f->nsites++], a, &sites.row[i]);
+		for (size_t i = 0; i < sites.n; i++) fill_site(&f->site[f->nsites++], a, &sites.row[i], f->agent_rounding);
 		f->alloc_bytes_per_s = sites.bytes_per_s < 0 ? NAN : sites.bytes_per_s;
 		f->alloc_objects_per_s = sites.objects_per_s < 0 ? NAN : sites.objects_per_s;
 		sites_free(&sites);
