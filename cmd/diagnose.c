@@ -17,7 +17,7 @@
 
 enum { STATUS_FINDINGS = 10, COLUMNS_MAX = 100 };
 
-struct diagnose_options { double period; int stop, list; const char *explain, *format; };
+struct diagnose_options { double period; int no_stop, list; const char *explain, *format; };
 
 static int interrupted;
 
@@ -56,7 +56,7 @@ static int check(const struct diagnose_options *o, int argc, struct err *e)
 static int run(void *options, int argc, char **argv, struct err *e)
 {
 	const struct diagnose_options *o = options;
-	struct collect_options co = { .watch_s = o->period, .stop = o->stop, .interrupt = &interrupted };
+	struct collect_options co = { .watch_s = o->period, .stop = !o->no_stop, .interrupt = &interrupted };
 	struct facts f;
 	struct verdict v;
 	struct timespec ts;
@@ -93,7 +93,7 @@ static const char *rule_word(size_t i) { return rules[i] ? rules[i]->name : NULL
 static const struct option_row options[] = {
 	{ 't', "for", OPTION_SECONDS, offsetof(struct diagnose_options, period), "TIME", "how long to watch", NULL },
 	{ 'F', "format", OPTION_STRING, offsetof(struct diagnose_options, format), "FORMAT", "how to print", format_word },
-	{ 0, "stop", OPTION_FLAG, offsetof(struct diagnose_options, stop), NULL, "threads may be stopped for a moment each, to see where they wait", NULL },
+	{ 0, "no-stop", OPTION_FLAG, offsetof(struct diagnose_options, no_stop), NULL, "never stop a thread to see its stack", NULL },
 	{ 'l', "list", OPTION_FLAG, offsetof(struct diagnose_options, list), NULL, "the rules, a line each", NULL },
 	{ 'e', "explain", OPTION_STRING, offsetof(struct diagnose_options, explain), "RULE", "the reasoning and the source of one rule", rule_word },
 	{ 0 },

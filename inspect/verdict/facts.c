@@ -10,8 +10,12 @@ static int begins(const char *s, const char *with) { return !strncmp(s, with, st
 
 const struct heap_allocator *facts_allocator(const struct facts *f, const char *name)
 {
+	/* one that has nothing at this moment may be busy all the same: where none is in use, all are */
+	int used = 0;
+
+	for (size_t i = 0; i < f->heap.nallocators; i++) used |= f->heap.allocator[i].in_use;
 	for (size_t i = 0; i < f->heap.nallocators; i++)
-		if (f->heap.allocator[i].in_use && begins(f->heap.allocator[i].name, name)) return &f->heap.allocator[i];
+		if (f->heap.allocator[i].in_use == used && begins(f->heap.allocator[i].name, name)) return &f->heap.allocator[i];
 	return NULL;
 }
 
