@@ -20,18 +20,19 @@ struct remote;
 struct seize;
 struct target;
 
-/* Where in its executable pages there is room; 0: nowhere. */
-uint64_t remote_room(const struct target *t, const struct loadeds *l);
+/* Where in its executable pages there is room: the places, at most `max` of them. 0: nowhere. */
+size_t remote_rooms(const struct target *t, const struct loadeds *l, uint64_t *room, size_t max);
 
-/* Takes one of the seized threads; `mem` is /proc/PID/mem, open for reading and writing. -1 with *e: FAIL when none of the threads can be taken
+/* Takes one of the seized threads, and a room where no code of an alloctop that was killed is still needed; `mem` is /proc/PID/mem, open for reading and writing. -1 with *e: FAIL when none of the threads can be taken
    right now (each is in a restartable sequence). The thread is not fit for anything else until remote_close. */
-int remote_open(struct remote **out, const struct seize *s, uint64_t room, int mem, struct err *e);
+int remote_open(struct remote **out, const struct seize *s, const struct target *t, const uint64_t *room, size_t rooms, int mem, struct err *e);
 /* The call's result, 0 or more. -1 with *e (e->sys: what the call failed with) otherwise; GONE when the thread has ended. */
 int remote_call(struct remote *r, long nr, const uint64_t arg[6], uint64_t *result, struct err *e);
 /* The thread stands where it stood. Accepts NULL. -1 with *e only when it has ended. */
 int remote_close(struct remote *r, struct err *e);
 
-/* remote_x86_64.c: bytes of room that are needed. */
+/* remote_x86_64.c: bytes of room that are needed, and whether such code stands there already. */
 size_t remote_size(void);
+int remote_is_code(const uint8_t *bytes);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "inspect/attach/inside.h"
 #include "inspect/attach/seize.h"
 #include "inspect/attach/step.h"
 #include "inspect/target/err.h"
@@ -133,6 +134,16 @@ size_t remote_size(void)
 	return c.n;
 }
 
+int remote_is_code(const uint8_t *bytes)
+{
+	enum { SAME = 51 };     /* up to the first value that is a thread's own */
+	struct user_regs_struct none = { 0 };
+	struct code c;
+
+	assemble(&c, &none, 0);
+	return !memcmp(bytes, c.byte, SAME);
+}
+
 /* ---- which thread ------------------------------------------------------------------------------------------------------------------ */
 
 /* In the middle of a restartable sequence (rseq) the kernel must see the thread where it was. Without a word of the kernel's: in none. */
@@ -148,8 +159,19 @@ static int in_sequence(pid_t tid, int mem, uint64_t ip)
 	return ip - cs.start < cs.length;
 }
 
+/* On its way back by itself, because an alloctop was killed: let it. */
+static int in_code(const uint64_t *room, size_t rooms, int mem, uint64_t ip)
+{
+	uint8_t bytes[CODE_MAX];
+	size_t size = remote_size();
+
+	for (size_t i = 0; i < rooms; i++)
+		if (ip - room[i] < size) return pread(mem, bytes, size, (off_t)room[i]) == (ssize_t)size && remote_is_code(bytes);
+	return 0;
+}
+
 /* One that waits in a system call is best: it is in the middle of nothing. */
-static pid_t choose(const struct seize *s, int mem, struct user_regs_struct *regs)
+static pid_t choose(const struct seize *s, const uint64_t *room, size_t rooms, int mem, struct user_regs_struct *regs)
 {
 	struct user_regs_struct r;
 	pid_t found = 0;
@@ -158,7 +180,7 @@ static pid_t choose(const struct seize *s, int mem, struct user_regs_struct *reg
 		pid_t tid = s->thread[i].tid;
 		if (!s->thread[i].standing || ptrace(PTRACE_GETREGS, tid, NULL, &r)) continue;
 		int waits = (long long)r.orig_rax >= 0;
-		if ((found && !waits) || (!waits && in_sequence(tid, mem, r.rip))) continue;
+		if ((found && !waits) || in_code(room, rooms, mem, r.rip) || (!waits && in_sequence(tid, mem, r.rip))) continue;
 		*regs = r;
 		found = tid;
 		if (waits) break;
@@ -174,32 +196,47 @@ static int lost(const struct remote *r, const char *what, struct err *e)
 	return err_sys(e, errno, "pid %d: %s thread %d", (int)r->pid, what, (int)r->tid);
 }
 
-int remote_open(struct remote **out, const struct seize *s, uint64_t room, int mem, struct err *e)
+/* A room that nobody is in. Code of an alloctop that was killed may be on its way still, or be interrupted by a signal handler. */
+static uint64_t free_room(const struct seize *s, const struct target *t, const uint64_t *room, size_t rooms, int mem, uint8_t *was)
+{
+	size_t size = remote_size();
+
+	for (int look = 0; look < 2; look++)
+		for (size_t i = 0; i < rooms; i++) {
+			struct inside_range range = { room[i], room[i] + size };
+			if (pread(mem, was, size, (off_t)room[i]) != (ssize_t)size) continue;
+			if (!remote_is_code(was)) return room[i];
+			if (!look || inside_find(s, t, &range, 1)) continue;
+			memset(was, 0, size);
+			return room[i];
+		}
+	return 0;
+}
+
+int remote_open(struct remote **out, const struct seize *s, const struct target *t, const uint64_t *room, size_t rooms, int mem, struct err *e)
 {
 	struct remote *r = xcalloc(1, sizeof *r);
 	struct code c;
+	int bad = 0;
 
 	*out = NULL;
-	*r = (struct remote){ .pid = s->pid, .mem = mem, .room = room };
-	r->tid = choose(s, mem, &r->regs);
-	if (!r->tid) {
-		free(r);
-		return err_set(e, ERR_FAIL, "pid %d: each of its threads is in a sequence that must not be left: try again", (int)s->pid);
-	}
-	assemble(&c, &r->regs, 0);
-	int bad = ptrace((enum __ptrace_request)GET_SIGMASK, r->tid, (void *)sizeof r->mask, &r->mask) < 0 ||
-		ptrace(PTRACE_SETOPTIONS, r->tid, NULL, (void *)PTRACE_O_TRACESYSGOOD) < 0 ? lost(r, "preparing", e) : 0;
+	*r = (struct remote){ .pid = s->pid, .mem = mem, .size = remote_size() };
+	if (!(r->tid = choose(s, room, rooms, mem, &r->regs)))
+		bad = err_set(e, ERR_FAIL, "pid %d: each of its threads is in a sequence that must not be left: try again", (int)s->pid);
+	else if (!(r->room = free_room(s, t, room, rooms, mem, r->was)))
+		bad = err_set(e, ERR_UNSUPPORTED, "pid %d: there is no room for %zu bytes in its executable pages", (int)s->pid, r->size);
+	else if (ptrace((enum __ptrace_request)GET_SIGMASK, r->tid, (void *)sizeof r->mask, &r->mask) < 0 ||
+		ptrace(PTRACE_SETOPTIONS, r->tid, NULL, (void *)PTRACE_O_TRACESYSGOOD) < 0)
+		bad = lost(r, "preparing", e);
 	if (!bad) {
 		assemble(&c, &r->regs, r->mask);
-		if (pread(mem, r->was, c.n, (off_t)room) != (ssize_t)c.n) bad = lost(r, "making room for", e);
+		bad = step("room", e);
 	}
-	if (!bad) bad = step("room", e);
-	if (!bad && pwrite(mem, c.byte, c.n, (off_t)room) != (ssize_t)c.n) bad = lost(r, "making room for", e);
+	if (!bad && pwrite(mem, c.byte, c.n, (off_t)r->room) != (ssize_t)c.n) bad = lost(r, "making room for", e);
 	if (bad) {
 		free(r);
 		return -1;
 	}
-	r->size = c.n;
 	*out = r;
 	return 0;
 }

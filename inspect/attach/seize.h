@@ -8,6 +8,7 @@
 #define ALLOCTOP_SEIZE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct err;
@@ -35,5 +36,7 @@ pid_t seize_tracer(pid_t pid, char name[16]);
 
 /* seize_x86_64.c: a system call that only our stop has ended goes on when the thread does. */
 void seize_mend(pid_t tid);
+/* Where it stands. 0, or -1 when it has ended. */
+int seize_registers(pid_t tid, uint64_t *pc, uint64_t *sp);
 
 #endif

@@ -34,3 +34,13 @@ void seize_mend(pid_t tid)
 	if ((long long)r.orig_rax < 0 || (long long)r.rax != -EINTR || !repeatable(r.orig_rax)) return;
 	ptrace(PTRACE_POKEUSER, tid, (void *)offsetof(struct user_regs_struct, rax), (void *)(long)-ERESTARTNOHAND);
 }
+
+int seize_registers(pid_t tid, uint64_t *pc, uint64_t *sp)
+{
+	struct user_regs_struct r;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &r)) return -1;
+	*pc = r.rip;
+	*sp = r.rsp;
+	return 0;
+}
