@@ -24,7 +24,7 @@
 
 enum { STACKS_MAX = 1 << 17, REFRESH_COST = 10 };
 
-static const double default_hz = 199;           /* odd, so that nothing is in step with it */
+static const double default_hz = 499;           /* odd, so that nothing is in step with it */
 
 /* Software events cost nothing where they do not happen; those of the processor are left out where it has none to give. */
 static const char default_events[] = "cpu-clock,page-faults,context-switches,cycles,instructions,cache-misses,dTLB-load-misses";
@@ -233,7 +233,7 @@ static size_t refused(struct cost *c)
 
 static int open_sampler(struct cost *c, const char *names, struct err *e)
 {
-	struct sampler_options so = { .hz = c->o.hz > 0 ? c->o.hz : default_hz, .on_exec = c->o.on_exec };
+	struct sampler_options so = { .hz = c->o.hz, .on_exec = c->o.on_exec };
 	int n = event_parse(names, c->event + c->nevents, e);
 
 	if (n < 0) return -1;
@@ -249,6 +249,7 @@ int cost_open(struct cost **out, pid_t pid, const struct cost_options *o, struct
 
 	c->pid = pid;
 	c->o = *o;
+	if (!(c->o.hz > 0)) c->o.hz = default_hz;
 	c->nimages = 1;
 	c->huge = -1;
 	if (!o->on_exec && refresh(c, &c->image[0], e)) bad = -1;

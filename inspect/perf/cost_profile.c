@@ -102,7 +102,7 @@ struct profile *cost_profile_cpu(const struct cost *c, int raw)
 	struct profile *p = begin(c, "processor time inside the allocator of", "samples", "cpu", "nanoseconds");
 	double error, share = cost_share(c, 0, &error), scale = share > 0 ? cost_inside(c, 0) / c->sum[0].inside : 1;
 
-	p->period = (int64_t)(1e9 / (c->o.hz > 0 ? c->o.hz : 199));
+	p->period = (int64_t)(1e9 / c->o.hz);
 	if (share >= 0) profile_comment(p, "%.3g s of %.3g s of processor time: %.2f%% ±%.2f", cost_inside(c, 0) * 1e-9, c->event[0].count * 1e-9, 100 * share, 100 * error);
 	if (c->event[0].user_only) profile_comment(p, "without what the kernel does for it: that was not permitted");
 	for (size_t i = 0; i < c->nimages; i++)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "inspect/model/plain.h"
+#include "inspect/perf/code.h"
 #include "inspect/symbol/plumbing.h"
 #include "inspect/symbol/symbol.h"
 #include "inspect/target/xalloc.h"
@@ -43,13 +44,13 @@ static int function_of(const struct cost *c, const struct cost_stack *k, unsigne
 	return 1;
 }
 
-/* The allocator's innermost function that has a name; else where its code is. */
+/* The allocator's innermost function that has a name; else where its code is. What it calls in others (memset, a mutex) is its own doing. */
 static void name_inside(const struct cost *c, const struct cost_stack *k, char name[NAME])
 {
 	const struct symbol_module *m = symbol_module_of(c->image[k->image].symbols, address(k, k->inside - 1U));
 
 	for (unsigned i = 0; i < k->inside; i++)
-		if (function_of(c, k, i, name)) return;
+		if (code_holds(c->image[k->image].code, address(k, i)) && function_of(c, k, i, name)) return;
 	snprintf(name, NAME, "[%s]", m ? base_name(m->path) : "no name");
 	plain_text(name);
 }

@@ -269,20 +269,27 @@ void sampler_drain(struct sampler *s, const struct sampler_calls *calls)
 		if (s->ring[i].fd >= 0) perf_drain(&s->ring[i].ring, flags_of, &reader);
 }
 
+/* Each of a thread's events is enabled all the time that the thread runs, but can only count on its own processor: together they should have
+   run as long as one of them was enabled. If they did not, the processor had fewer counters than were asked for. */
 void sampler_read(struct sampler *s)
 {
-	double enabled[EVENTS_MAX] = { 0 }, running[EVENTS_MAX] = { 0 };
+	double enabled[EVENTS_MAX] = { 0 }, running[EVENTS_MAX] = { 0 }, events[EVENTS_MAX] = { 0 };
 
 	for (size_t i = 0; i < s->n; i++) s->event[i].count = 0;
 	for (size_t i = 0; i < s->nopened; i++) {
 		uint64_t v[3] = { 0 };
 		struct opened *o = &s->opened[i];
 		if (read(o->fd, v, sizeof v) != sizeof v) continue;
-		s->event[o->event].count += v[2] ? (double)v[0] * ((double)v[1] / (double)v[2]) : (double)v[0];
+		s->event[o->event].count += (double)v[0];
 		enabled[o->event] += (double)v[1];
 		running[o->event] += (double)v[2];
+		events[o->event]++;
 	}
-	for (size_t i = 0; i < s->n; i++) s->event[i].counted = enabled[i] > 0 ? running[i] / enabled[i] : 1;
+	for (size_t i = 0; i < s->n; i++) {
+		double should = s->threads ? enabled[i] * s->threads / events[i] : 0;
+		s->event[i].counted = s->event[i].hardware && running[i] > 0 && running[i] < should ? running[i] / should : 1;
+		s->event[i].count /= s->event[i].counted;
+	}
 }
 
 unsigned sampler_threads(const struct sampler *s) { return s->threads; }
