@@ -24,16 +24,19 @@ CMD_OBJ := $(CMD_SRC:%.c=$(BUILD)/%.o) $(BUILD)/inspect/format/profile.pb-c.o
 LIB_OBJ := $(filter-out $(BUILD)/cmd/%,$(CMD_OBJ))
 CMD_LIBS = $(shell pkg-config --libs libelf libdw zlib libprotobuf-c jansson) -lncursesw -ltinfo -liberty -lZydis -lpfm -lm -lpthread
 
-# the agent: freestanding, one file for every libc. What differs between its kinds stands in sibling files: what is only in the preloaded,
-# the attachable, or the linked one is named *_preload.c, *_attach.c, *_link.c
+# the agent: freestanding, one file for every libc. It comes in three kinds, and NAME_attach.c (put into a running process) or NAME_link.c
+# (linked into a program) stands in the place of NAME.c in its kind
 AGENT_SRC := $(call ours,$(wildcard agent/*.c))
-AGENT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_attach.c %_link.c,$(AGENT_SRC)))
+AGENT_PLAIN := $(filter-out %_attach.c %_link.c,$(AGENT_SRC))
+kind = $(filter %_$(1).c,$(AGENT_SRC)) $(filter-out $(patsubst %_$(1).c,%.c,$(filter %_$(1).c,$(AGENT_SRC))),$(AGENT_PLAIN))
+AGENT_OBJ := $(AGENT_PLAIN:%.c=$(BUILD)/%.o)
+ATTACH_OBJ := $(patsubst agent/%.c,$(BUILD)/agent/attach/%.o,$(filter-out agent/loader.c,$(call kind,attach)))
 AGENT_CFLAGS := -std=gnu11 -ffreestanding -fno-builtin -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	-fno-plt -fcf-protection=none -fasynchronous-unwind-tables -fomit-frame-pointer -U_FORTIFY_SOURCE -I.
 AGENT_LDFLAGS := -shared -nostdlib -Wl,-z,nodelete,-z,now,-z,relro,-z,noexecstack -Wl,--hash-style=both -Wl,--build-id \
-	-Wl,-soname,liballoctop.so -Wl,-Bsymbolic
+	-Wl,-Bsymbolic
 
-all: $(BUILD)/alloctop $(BUILD)/liballoctop.so
+all: $(BUILD)/alloctop $(BUILD)/liballoctop.so $(BUILD)/alloctop-attach.so
 
 $(BUILD)/alloctop: $(CMD_OBJ)
 	@echo "  LD   $@"
@@ -41,7 +44,16 @@ $(BUILD)/alloctop: $(CMD_OBJ)
 
 $(BUILD)/liballoctop.so: $(AGENT_OBJ)
 	@echo "  LD   $@"
-	$(Q)$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -o $@ $(AGENT_OBJ)
+	$(Q)$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -Wl,-soname,$(@F) -o $@ $(AGENT_OBJ)
+
+$(BUILD)/alloctop-attach.so: $(ATTACH_OBJ)
+	@echo "  LD   $@"
+	$(Q)$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -Wl,-soname,$(@F) -Wl,-z,defs -o $@ $(ATTACH_OBJ)
+
+$(BUILD)/agent/attach/%.o: agent/%.c
+	@mkdir -p $(@D)
+	@echo "  CC   $< (attach)"
+	$(Q)$(CC) $(CFLAGS) $(WARN_C) $(AGENT_CFLAGS) -DAGENT_ATTACHED -MMD -MP -c -o $@ $<
 
 $(BUILD)/agent/%.o: agent/%.c
 	@mkdir -p $(@D)
@@ -124,16 +136,16 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 COMPLETIONS = $(SHARE)/bash-completion/completions/alloctop $(SHARE)/zsh/site-functions/_alloctop $(SHARE)/fish/vendor_completions.d/alloctop.fish
 install: all
 	install -D -m 755 $(BUILD)/alloctop $(DESTDIR)$(PREFIX)/bin/alloctop
-	install -D -m 644 $(BUILD)/liballoctop.so $(DESTDIR)$(PREFIX)/lib/alloctop/liballoctop.so
+	set -e; for f in liballoctop.so alloctop-attach.so; do install -D -m 644 $(BUILD)/$$f $(DESTDIR)$(PREFIX)/lib/alloctop/$$f; done
 	set -e; for m in man/*.[1-8]; do install -D -m 644 $$m $(MANDIR)/man$${m##*.}/$${m##*/}; done
 	set -e; set -- bash zsh fish; for f in $(COMPLETIONS); do mkdir -p $${f%/*}; $(BUILD)/alloctop completion $$1 >$$f; shift; done
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/alloctop $(DESTDIR)$(PREFIX)/lib/alloctop/liballoctop.so $(COMPLETIONS)
+	rm -f $(DESTDIR)$(PREFIX)/bin/alloctop $(DESTDIR)$(PREFIX)/lib/alloctop/liballoctop.so $(DESTDIR)$(PREFIX)/lib/alloctop/alloctop-attach.so $(COMPLETIONS)
 	for m in man/*.[1-8]; do rm -f $(MANDIR)/man$${m##*.}/$${m##*/}; done
 	-rmdir $(DESTDIR)$(PREFIX)/lib/alloctop
 
 clean:
 	rm -rf $(BUILD)
 
--include $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT:%=$(BUILD)/%.d)
+-include $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(ATTACH_OBJ:.o=.d) $(UNIT:%=$(BUILD)/%.d)
 .PHONY: all unit subject harness deps check demo bench fuzz install uninstall clean

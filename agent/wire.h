@@ -22,7 +22,7 @@
 #define WIRE_MEMFD_NAME "alloctop"      /* maps show /memfd:alloctop (deleted) */
 
 enum {
-	WIRE_VERSION = 3,
+	WIRE_VERSION = 4,
 	WIRE_SECTIONS_MAX = 16,
 	WIRE_DEPTH_MAX = 128,           /* frames kept of one stack, innermost first */
 	WIRE_LIFETIMES = 24,            /* buckets of a lifetime histogram */
@@ -73,6 +73,7 @@ enum wire_flag {
 	WIRE_PRIVATE = 2,               /* private memory: no descriptor to hand over */
 	WIRE_EXACT_ON = 4,              /* WIRE_EXACT is filled */
 	WIRE_SERVED = 8,                /* the helper thread runs and answers on the socket */
+	WIRE_ATTACHED = 16,             /* put into a running process: `start` is when, and what was allocated before is not known */
 };
 
 /* A moment on both clocks. */

@@ -1,4 +1,4 @@
-/* thread_tls.c: see thread_tls.h. The end of a thread is noticed by a key of the process's own thread library. */
+/* thread_place.c: see thread_tls.h. The end of a thread is noticed by a key of the process's own thread library. */
 #include "thread.h"
 #include "life.h"
 #include "serve.h"
