@@ -96,7 +96,10 @@ static void bash(void)
 	fputs("' -- \"$cur\"))\n"
 	      "\t\treturn\n"
 	      "\tfi\n"
-	      "\tif [[ ${COMP_WORDS[1]} == run ]]; then\n"
+	      "\tif [[ ' ", stdout);
+	for (const struct cmd *const *c = cmds; *c; c++)
+		if (has((*c)->arguments, "-- CMD")) printf("%s ", (*c)->name);
+	fputs("' == *\" ${COMP_WORDS[1]} \"* ]]; then\n"
 	      /* behind --, the words are another command's, which may have a completion of its own */
 	      "\t\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
 	      "\t\t\t[[ ${COMP_WORDS[i]} == -- ]] || continue\n"
