@@ -127,7 +127,7 @@ static COLD void slow_free(void *p)
 	if (LIKELY(!slow.on)) return real_free(p);
 	real_free(p);
 	slow_end(&slow);
-	slow_record(&slow, WIRE_OP_FREE, b.site, b.size, sample_objects(&b));
+	slow_record(&slow, WIRE_OP_FREE, sample_freeing(&b), b.size, sample_objects(&b));
 }
 
 EXPORT void HOOK(free)(void *p)
@@ -190,7 +190,7 @@ static NOINLINE void leaf_freed(struct leaf *l, void *p)
 {
 	int counted = leaf_end(l);
 	const struct wire_live *b = &l->old.sample;
-	if (l->old.had) slow_record(&l->slow, WIRE_OP_FREE, b->site, b->size, sample_objects(b));
+	if (l->old.had && l->slow.on) slow_record(&l->slow, WIRE_OP_FREE, sample_freeing(b), b->size, sample_objects(b));
 	old_gone(&l->old, p, counted);
 }
 

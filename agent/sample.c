@@ -128,6 +128,12 @@ void sample_freed(const struct wire_live *b)
 	site_freed(b, t->enrolled == life_generation() ? t->id : UINT32_MAX, cpu_ticks());
 }
 
+uint32_t sample_freeing(const struct wire_live *b)
+{
+	struct thread *t = thread_self();
+	return t->enrolled == life_generation() ? here(t) : b->site;
+}
+
 void sample_restore(const struct wire_live *b)
 {
 	live_insert(b);

@@ -20,6 +20,8 @@ void sample_made(void *p, size_t n, uint64_t rate, const struct slow *s, enum wi
 int sample_forget(void *p, struct wire_live *b);
 /* What sample_forget took out: it was freed; or it was not, as the resize failed. */
 void sample_freed(const struct wire_live *b);
+/* Where the calling thread frees it: the site, once the call has returned. That of the allocation where it cannot be told. */
+uint32_t sample_freeing(const struct wire_live *b);
 void sample_restore(const struct wire_live *b);
 
 /* How many blocks a sampled one stands for, 16 fractional bits. */

@@ -92,6 +92,15 @@ void site_allocated(uint32_t site, uint64_t size, const struct site_weight *w)
 	ADD(c->alloc_objects_q16, w->objects_q16);
 }
 
+void site_timed(uint32_t site, uint64_t objects_q16, uint64_t lost_ticks)
+{
+	struct wire_site *s = site_now(site, LOAD(segment.head->control.epoch));
+	ADD(s->timed_q16, objects_q16);
+	if (!lost_ticks) return;
+	ADD(s->waits_q16, objects_q16);
+	ADD(s->wait_ticks, lost_ticks);
+}
+
 /* log4 of a lifetime, see wire.h. */
 static unsigned lifetime_bucket(uint64_t ticks)
 {

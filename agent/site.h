@@ -12,6 +12,8 @@ uint32_t site_of(const uint64_t *pc, unsigned depth, unsigned cut);
 struct site_weight { uint64_t bytes, objects_q16, variance_kib2; };
 /* Counts one sampled allocation, and the free of one; both in the current epoch, for the site and for the size class. */
 void site_allocated(uint32_t site, uint64_t size, const struct site_weight *w);
+/* Counts one timed call, standing for so many, and what of its time was lost. */
+void site_timed(uint32_t site, uint64_t objects_q16, uint64_t lost_ticks);
 void site_freed(const struct wire_live *b, uint32_t thread, uint64_t now);
 
 #endif

@@ -1,6 +1,7 @@
 /* slow.c: see slow.h. */
 #include "slow.h"
 #include "segment.h"
+#include "site.h"
 #include "sys.h"
 
 enum { RUSAGE_OF_THREAD = 1, SPUN = 8 };
@@ -88,9 +89,5 @@ void slow_record(const struct slow *s, enum wire_op op, uint32_t site, size_t si
 		ADD(t->spins_q16, objects);
 		ADD(t->spin_ticks, lost = excess);
 	}
-	struct wire_site *w = &segment.sites[site < segment.sites_max ? site : 0];
-	ADD(w->timed_q16, objects);
-	if (!lost) return;
-	ADD(w->waits_q16, objects);
-	ADD(w->wait_ticks, lost);
+	site_timed(site, objects, lost);
 }

@@ -20,7 +20,7 @@
 
 static const double default_s = 10;
 
-struct locks_options { double period, interval, rate; unsigned count, limit; int no_stop, folded; const char *source, *format; };
+struct locks_options { double period, interval, rate; unsigned count, limit; int no_stop, no_agent, folded; const char *source, *format; };
 
 static int interrupted;
 
@@ -37,6 +37,7 @@ static void catch_interrupt(void)
 
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
 }
 
 static void name_program(const struct target *t, char name[64])
@@ -93,7 +94,7 @@ static int show(const struct locks_reading *r, const struct locks_options *o, in
 /* One measurement, shown. The symbols are looked up when it is over, and kept for the next. */
 static int once(struct target *t, const struct locks_options *o, struct symbolizer **symbols, int series, struct err *e)
 {
-	struct lock_options lo = { .period_s = series ? o->interval : o->period, .rate_hz = o->rate, .no_stop = o->no_stop, .only = o->source };
+	struct lock_options lo = { .period_s = series ? o->interval : o->period, .rate_hz = o->rate, .no_stop = o->no_stop, .no_agent = o->no_agent, .only = o->source };
 	struct lock_report report;
 	char program[64];
 	int bad;
@@ -175,6 +176,7 @@ static const struct option_row options[] = {
 	{ 'n', "count", OPTION_COUNT, offsetof(struct locks_options, count), "N", "how many intervals; 0: until interrupted", NULL },
 	{ 's', "source", OPTION_STRING, offsetof(struct locks_options, source), "NAME", "only this source", source_word },
 	{ 0, "no-stop", OPTION_FLAG, offsetof(struct locks_options, no_stop), NULL, "never stop a thread to see its stack", NULL },
+	{ 0, "no-agent", OPTION_FLAG, offsetof(struct locks_options, no_agent), NULL, "do not tell the agent to time calls", NULL },
 	{ 'F', "format", OPTION_STRING, offsetof(struct locks_options, format), "FORMAT", "how to write it", format_word },
 	{ 0, "folded", OPTION_FLAG, offsetof(struct locks_options, folded), NULL, "stacks by nanoseconds lost, for flame graphs", NULL },
 	{ 'l', "limit", OPTION_COUNT, offsetof(struct locks_options, limit), "N", "locks, and stacks of each; 0: all", NULL },

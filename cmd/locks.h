@@ -24,6 +24,9 @@ void locks_text(const struct locks_reading *r, unsigned columns, unsigned limit)
 /* compact: on one line, for a series. */
 int locks_json(const struct locks_reading *r, int compact, struct err *e);
 
+/* What an agent timed: where calls of the allocator spend their time. Nothing when it did not. */
+void locks_calls_text(const struct locks_reading *r, unsigned columns, unsigned limit);
+
 /* A stack's functions, innermost first, " < " between them, without the allocator's and libc's own inner frames. Returns buf. */
 char *locks_stack(struct symbolizer *s, const struct lock_stack *k, char *buf, size_t n);
 /* One frame's function, or module+offset; with inlined ones it is the innermost. Returns buf. */

@@ -63,20 +63,24 @@ static json_t *frames(struct symbolizer *s, const struct lock_stack *k)
 	return all;
 }
 
+/* count: what is counted of it. */
+static json_t *stack_of(const struct locks_reading *r, const struct lock_stack *k, const char *count)
+{
+	json_t *o = json_object();
+	char line[512];
+
+	json_object_set_new(o, "lost_s", real(k->lost_s));
+	json_object_set_new(o, count, json_real(k->waits));
+	json_object_set_new(o, "stack", text(locks_stack(r->symbols, k, line, sizeof line)));
+	json_object_set_new(o, "frames", frames(r->symbols, k));
+	return o;
+}
+
 static json_t *stacks(const struct locks_reading *r, const struct lock_row *row)
 {
 	json_t *all = json_array();
 
-	for (size_t i = 0; i < row->nstacks; i++) {
-		const struct lock_stack *k = &row->stack[i];
-		char line[512];
-		json_t *o = json_object();
-		json_object_set_new(o, "lost_s", real(k->lost_s));
-		json_object_set_new(o, row->waits_per_s.source ? "waits" : "samples", json_real(k->waits));
-		json_object_set_new(o, "stack", text(locks_stack(r->symbols, k, line, sizeof line)));
-		json_object_set_new(o, "frames", frames(r->symbols, k));
-		json_array_append_new(all, o);
-	}
+	for (size_t i = 0; i < row->nstacks; i++) json_array_append_new(all, stack_of(r, &row->stack[i], row->waits_per_s.source ? "waits" : "samples"));
 	return all;
 }
 
@@ -113,6 +117,53 @@ static json_t *row_of(const struct locks_reading *r, const struct lock_row *row)
 	json_object_set_new(o, "stacks_source", row->stack_source ? json_string(row->stack_source) : json_null());
 	json_object_set_new(o, "stacks_sampled", json_integer(row->stack_samples));
 	json_object_set_new(o, "stacks", stacks(r, row));
+	return o;
+}
+
+static void real_of(json_t *o, const char *key, double v) { json_object_set_new(o, key, real(v)); }
+
+static json_t *call_of(const struct lock_call *c)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "call", json_string(c->op));
+	json_object_set_new(o, "size_min", c->size_max == UINT64_MAX ? json_null() : json_integer((json_int_t)c->size_min));
+	json_object_set_new(o, "size_max", c->size_max == UINT64_MAX ? json_null() : json_integer((json_int_t)c->size_max));
+	json_object_set_new(o, "timed", json_integer((json_int_t)c->samples));
+	real_of(o, "calls_per_s", c->calls_per_s);
+	real_of(o, "p50_s", c->p50_s);
+	real_of(o, "p90_s", c->p90_s);
+	real_of(o, "p99_s", c->p99_s);
+	real_of(o, "max_s", c->max_s);
+	real_of(o, "total_s_per_s", c->total);
+	real_of(o, "total_s_per_s_error", c->error);
+	real_of(o, "lock_wait_s_per_s", c->wait);
+	real_of(o, "spin_or_kernel_s_per_s", c->slow);
+	real_of(o, "page_fault_s_per_s", c->fault);
+	real_of(o, "preempted_s_per_s", c->preempted);
+	real_of(o, "plain_s_per_s", c->plain);
+	return o;
+}
+
+static json_t *calls(const struct locks_reading *r)
+{
+	const struct lock_calls *c = &r->report->calls;
+	json_t *o = json_object(), *rows = json_array(), *all = json_array();
+
+	if (!c->source) {
+		json_decref(o);
+		json_decref(rows);
+		json_decref(all);
+		return json_null();
+	}
+	for (size_t i = 0; i < c->nrows; i++) json_array_append_new(rows, call_of(&c->row[i]));
+	for (size_t i = 0; i < c->nstacks; i++) json_array_append_new(all, stack_of(r, &c->stack[i], "calls"));
+	json_object_set_new(o, "source", json_string(c->source));
+	real_of(o, "period_s", c->period_s);
+	real_of(o, "one_in", c->one_in);
+	json_object_set_new(o, "timed", json_integer((json_int_t)c->samples));
+	json_object_set_new(o, "rows", rows);
+	json_object_set_new(o, "stacks", all);
 	return o;
 }
 
@@ -167,6 +218,7 @@ int locks_json(const struct locks_reading *r, int compact, struct err *e)
 	json_object_set_new(o, "period_s", json_real(l->period_s));
 	json_object_set_new(o, "locks", locks);
 	json_object_set_new(o, "other_futexes", others);
+	json_object_set_new(o, "calls", calls(r));
 	json_object_set_new(o, "sources", sources(l));
 	json_object_set_new(o, "pauses", pauses(l));
 	json_object_set_new(o, "summary", summary(l));

@@ -370,6 +370,7 @@ void locks_text(const struct locks_reading *r, unsigned columns, unsigned limit)
 	if (columns < 40) columns = 40;
 	printf("%s, pid %d: %u thread%s, watched for %.1f s\n", r->program, (int)r->target->pid, l->threads, l->threads == 1 ? "" : "s", l->period_s);
 	allocator_locks(r, columns, limit);
+	locks_calls_text(r, columns, limit);
 	others(r, columns, limit);
 	sources(l, columns);
 	summary(l);

@@ -137,7 +137,7 @@ static void *heap_main(void *arg)
 static void *lock_main(void *arg)
 {
 	struct observe *o = arg;
-	struct lock_options options = { .period_s = 0.4, .rate_hz = 250, .no_stop = 1 };
+	struct lock_options options = { .period_s = 0.4, .rate_hz = 250, .no_stop = 1, .no_agent = 1 };
 	struct target t;
 	struct err e;
 	int opened = 0, looked;

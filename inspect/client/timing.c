@@ -1,23 +1,38 @@
-/* timing.c: the timed calls of the agent, from ticks to seconds and from histograms to quantiles. See section.h for its only caller. */
+/* timing.c: the timed calls of the agent, from ticks to seconds. See section.h for its only caller. */
 #include "inspect/client/section.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "inspect/model/snapshot.h"
+#include "inspect/model/timing.h"
 #include "inspect/target/xalloc.h"
 
-/* Ticks below which a share `q` of the calls lies. Within a bucket they are taken to be spread evenly over the logarithm of time. */
-static double quantile(const struct wire_timing *w, double q)
+/* The variance that sampling gives the sum of ticks. Each sample stands for w calls: one of x ticks adds w(w-1)x^2, and the mean of x^2
+   over a bucket that begins at a is 3 a^2 / (2 ln 2). */
+static double variance(const struct wire_timing *w)
 {
-	double n = 0, below = 0;
+	double each = (double)w->calls_q16 / 65536 / (double)w->samples, sum = 0;
 
-	for (unsigned b = 0; b < WIRE_TIMING_BUCKETS; b++) n += (double)w->bucket_q16[b];
-	for (unsigned b = 0; b < WIRE_TIMING_BUCKETS; b++) {
-		double in = (double)w->bucket_q16[b];
-		if (in > 0 && below + in >= n * q) return __builtin_exp2((double)b + (n * q - below) / in);
-		below += in;
-	}
-	return 0;
+	for (unsigned b = 0; b < WIRE_TIMING_BUCKETS; b++) sum += (double)w->bucket_q16[b] / 65536 * exp2(2 * b) * 3 / (2 * M_LN2);
+	return each > 1 ? sum * (each - 1) : 0;
+}
+
+static struct snap_timing decode(const struct wire_timing *w, size_t i, double s)
+{
+	struct snap_timing t = {
+		.op = (enum wire_op)(i / WIRE_CLASSES), .class = i % WIRE_CLASSES, .samples = w->samples,
+		.calls = (double)w->calls_q16 / 65536, .total_s = (double)w->ticks * s,
+		.usual_s = (double)w->usual_ticks * s, .max_s = (double)w->max_ticks * s,
+		.waits = (double)w->waits_q16 / 65536, .wait_s = (double)w->wait_ticks * s,
+		.spins = (double)w->spins_q16 / 65536, .spin_s = (double)w->spin_ticks * s,
+		.fault_s = (double)w->fault_ticks * s, .preempted_s = (double)w->preempted_ticks * s,
+		.variance = variance(w) * s * s, .tick_s = s,
+	};
+
+	for (unsigned b = 0; b < WIRE_TIMING_BUCKETS; b++) t.bucket[b] = (double)w->bucket_q16[b] / 65536;
+	timing_quantiles(&t);
+	return t;
 }
 
 int timing_decode(struct reading *r, struct snapshot *out, struct err *e)
@@ -31,15 +46,7 @@ int timing_decode(struct reading *r, struct snapshot *out, struct err *e)
 	out->timing = xcalloc(n + 1, sizeof *out->timing);
 	for (size_t i = 0; i < n && i < WIRE_OPS * WIRE_CLASSES; i++, w++) {
 		if (w->epoch != r->epoch || !w->samples) continue;
-		out->timing[out->ntimings++] = (struct snap_timing){
-			.op = (enum wire_op)(i / WIRE_CLASSES), .class = i % WIRE_CLASSES, .samples = w->samples,
-			.calls = (double)w->calls_q16 / 65536, .total_s = (double)w->ticks * s,
-			.usual_s = (double)w->usual_ticks * s, .max_s = (double)w->max_ticks * s,
-			.p50_s = quantile(w, 0.5) * s, .p90_s = quantile(w, 0.9) * s, .p99_s = quantile(w, 0.99) * s,
-			.waits = (double)w->waits_q16 / 65536, .wait_s = (double)w->wait_ticks * s,
-			.spins = (double)w->spins_q16 / 65536, .spin_s = (double)w->spin_ticks * s,
-			.fault_s = (double)w->fault_ticks * s, .preempted_s = (double)w->preempted_ticks * s,
-		};
+		out->timing[out->ntimings++] = decode(w, i, s);
 	}
 	free(entries);
 	return 0;

@@ -52,6 +52,26 @@ struct lock_row {
 	unsigned waiter_samples;
 };
 
+/* Timed calls of the allocator, of one kind and size class. Thread-seconds per second: of all calls, estimated from the timed ones. */
+struct lock_call {
+	const char *op;                 /* malloc, calloc, realloc, free */
+	uint64_t size_min, size_max;    /* bytes asked for; 0 and UINT64_MAX: all sizes together */
+	uint64_t samples;
+	double calls_per_s;
+	double p50_s, p90_s, p99_s, max_s;      /* of one call */
+	double total, wait, slow, fault, preempted, plain;      /* `wait`: asleep, `slow`: awake, eight times the usual and more: spinning, or in the kernel */
+	double error;                   /* standard error of total, and the most that of a part can be */
+};
+
+/* What an agent in the process timed; source NULL: nobody did. Of no lock in particular. */
+struct lock_calls {
+	const char *source;
+	double period_s, one_in;        /* one call in so many was timed, on average */
+	uint64_t samples;
+	struct lock_call *row; size_t nrows;            /* by kind, all sizes first, then the classes that cost most */
+	struct lock_stack *stack; size_t nstacks;       /* of calls that waited or were slow: their callers; most expensive first */
+};
+
 enum lock_state { LOCK_USED, LOCK_LIMITED /* used, and something was lost or left out */, LOCK_REFUSED };
 struct lock_notice { const char *source; enum lock_state state; char text[240]; };
 
@@ -63,11 +83,12 @@ struct lock_report {
 	struct lock_notice notice[12]; size_t nnotices;
 	double allocator_lost, all_lost;        /* thread-seconds per second: sums over what is a lock; LOCK_UNKNOWN if nothing could tell */
 	double allocator_error;
+	struct lock_calls calls;
 	double pause_median_us, pause_max_us; unsigned pauses;  /* stops of threads for unwinding */
 };
 
-/* `only`: one source by name, NULL: all that are permitted. */
-struct lock_options { double period_s, rate_hz; int no_stop; const char *only; };
+/* `only`: one source by name, NULL: all that are permitted. no_agent: an agent is not told to time calls. */
+struct lock_options { double period_s, rate_hz; int no_stop, no_agent; const char *only; };
 
 /* A lock to watch; the allocator that it belongs to. */
 struct lock_known { const char *allocator; struct heap_lock lock; };

@@ -15,7 +15,7 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-extern const struct lock_source lock_lockword, lock_jemutex, lock_futextrace, lock_cpuclock, lock_procsyscall;
+extern const struct lock_source lock_lockword, lock_jemutex, lock_futextrace, lock_cpuclock, lock_procsyscall, lock_agentcalls;
 
 /* Where two know a figure, the first one's word is kept. */
 const struct lock_source *const lock_sources[] = {
@@ -24,6 +24,7 @@ const struct lock_source *const lock_sources[] = {
 	&lock_futextrace,
 	&lock_procsyscall,
 	&lock_cpuclock,
+	&lock_agentcalls,
 	NULL,
 };
 

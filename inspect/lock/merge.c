@@ -61,6 +61,10 @@ void merge(const struct lock_watch *w, struct lock_report *into, struct lock_rep
 	}
 	for (size_t i = 0; i < from->nnotices && into->nnotices < sizeof into->notice / sizeof *into->notice; i++)
 		into->notice[into->nnotices++] = from->notice[i];
+	if (from->calls.source) {
+		into->calls = from->calls;
+		from->calls = (struct lock_calls){ 0 };
+	}
 	if (from->pauses) {
 		into->pauses = from->pauses;
 		into->pause_median_us = from->pause_median_us;
@@ -184,5 +188,9 @@ void lock_report_free(struct lock_report *r)
 	for (size_t i = 0; i < r->nrows; i++) tally_free(&r->row[i]);
 	free(r->row);
 	r->row = NULL;
+	for (size_t i = 0; i < r->calls.nstacks; i++) free(r->calls.stack[i].pc);
+	free(r->calls.stack);
+	free(r->calls.row);
+	r->calls = (struct lock_calls){ 0 };
 	r->nrows = r->nnotices = 0;
 }

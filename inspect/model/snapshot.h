@@ -32,6 +32,8 @@ struct snap_timing {
 	double waits, wait_s;           /* for a lock, asleep */
 	double spins, spin_s;           /* eight times the usual and more, awake: see wire.h */
 	double fault_s, preempted_s;    /* page faults; other threads on the processor */
+	double variance;                /* of total_s, of the sampling; see timing.h */
+	double bucket[WIRE_TIMING_BUCKETS], tick_s;     /* calls by how long they took: 2^b ticks and more */
 };
 
 struct snap_live { uint64_t addr, size; double weight, variance, age_s; uint32_t site, thread; };

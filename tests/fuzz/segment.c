@@ -1,6 +1,6 @@
 /* segment.c: hostile segments for the decoder. The first byte chooses: a segment of the input's own bytes, or a good one with words
  * of it overwritten (offset, value), which gets past the header. Whatever is decoded must keep the promises of snapshot.h. */
-/* LINK: inspect/client/segment.c inspect/client/timing.c inspect/client/section.c inspect/client/live.c inspect/client/site.c inspect/model/snapshot.c inspect/model/plain.c inspect/target/err.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/xalloc.c */
+/* LINK: inspect/client/segment.c inspect/client/timing.c inspect/client/section.c inspect/client/live.c inspect/client/site.c inspect/model/snapshot.c inspect/model/timing.c inspect/model/plain.c inspect/target/err.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/xalloc.c */
 #include "inspect/client/segment.h"
 
 #include <stdlib.h>

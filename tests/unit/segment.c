@@ -1,5 +1,5 @@
 /* segment.c: the decoder of segments, on segments built by hand: what it reads, what it refuses, what it leaves out and counts. */
-/* LINK: inspect/client/segment.c inspect/client/timing.c inspect/client/section.c inspect/client/live.c inspect/client/site.c inspect/model/snapshot.c inspect/model/plain.c inspect/target/err.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/xalloc.c */
+/* LINK: inspect/client/segment.c inspect/client/timing.c inspect/client/section.c inspect/client/live.c inspect/client/site.c inspect/model/snapshot.c inspect/model/timing.c inspect/model/plain.c inspect/target/err.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/xalloc.c */
 #include "inspect/client/segment.h"
 
 #include <stdlib.h>
