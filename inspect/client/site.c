@@ -26,23 +26,6 @@ static int equal(const struct snap_site *a, const struct snap_site *b)
 	return a->depth == b->depth && a->cut == b->cut && !memcmp(a->pc, b->pc, a->depth * sizeof *a->pc);
 }
 
-static void add(struct snap_site *to, const struct snap_site *s)
-{
-	to->samples += s->samples;
-	to->freed_samples += s->freed_samples;
-	to->remote_samples += s->remote_samples;
-	to->alloc_bytes += s->alloc_bytes;
-	to->alloc_objects += s->alloc_objects;
-	to->alloc_variance += s->alloc_variance;
-	to->freed_bytes += s->freed_bytes;
-	to->freed_objects += s->freed_objects;
-	to->remote_bytes += s->remote_bytes;
-	to->timed += s->timed;
-	to->waits += s->waits;
-	to->wait_s += s->wait_s;
-	for (unsigned b = 0; b < WIRE_LIFETIMES; b++) to->lifetime[b] += s->lifetime[b];
-}
-
 /* Totals count only in the epoch they were made in; the stack is good in any. */
 static struct snap_site decode(const struct reading *r, const struct wire_site *w, double ticks_per_s)
 {
@@ -98,7 +81,7 @@ static void place(struct reading *r, const struct wire_site *w, size_t n, size_t
 			alias[i] = place_of(out->site, i, slot, slots);
 			if (alias[i] != i) out->site[i] = (struct snap_site){ 0 };
 		}
-		add(&out->site[alias[i]], &s);
+		snapshot_site_add(&out->site[alias[i]], &s);
 	}
 	free(slot);
 }

@@ -71,21 +71,7 @@ static void name_site(struct site_row *row, const struct snap_site *site, struct
 static void add_site(struct snap_site *to, const struct snap_site *s)
 {
 	if (s->live_bytes > to->live_bytes || !to->pc) to->pc = s->pc, to->depth = s->depth, to->cut = s->cut;
-	to->samples += s->samples;
-	to->freed_samples += s->freed_samples;
-	to->remote_samples += s->remote_samples;
-	to->alloc_bytes += s->alloc_bytes;
-	to->alloc_objects += s->alloc_objects;
-	to->alloc_variance += s->alloc_variance;
-	to->freed_bytes += s->freed_bytes;
-	to->freed_objects += s->freed_objects;
-	to->remote_bytes += s->remote_bytes;
-	for (int i = 0; i < WIRE_LIFETIMES; i++) to->lifetime[i] += s->lifetime[i];
-	to->live_samples += s->live_samples;
-	to->live_bytes += s->live_bytes;
-	to->live_objects += s->live_objects;
-	to->live_variance += s->live_variance;
-	to->live_rounding += s->live_rounding;
+	snapshot_site_add(to, s);
 }
 
 static int by_name(const void *a, const void *b)

@@ -62,3 +62,24 @@ double snapshot_median_lifetime(const struct snapshot *s, const struct snap_site
 	}
 	return -1;
 }
+
+void snapshot_site_add(struct snap_site *to, const struct snap_site *s)
+{
+	to->samples += s->samples;
+	to->freed_samples += s->freed_samples;
+	to->remote_samples += s->remote_samples;
+	to->alloc_bytes += s->alloc_bytes;
+	to->alloc_objects += s->alloc_objects;
+	to->alloc_variance += s->alloc_variance;
+	to->freed_bytes += s->freed_bytes;
+	to->freed_objects += s->freed_objects;
+	to->remote_bytes += s->remote_bytes;
+	to->timed += s->timed;
+	to->waits += s->waits;
+	to->wait_s += s->wait_s;
+	for (unsigned b = 0; b < WIRE_LIFETIMES; b++) to->lifetime[b] += s->lifetime[b];
+	to->live_samples += s->live_samples;
+	to->live_bytes += s->live_bytes;
+	to->live_objects += s->live_objects;
+	to->live_variance += s->live_variance;
+}

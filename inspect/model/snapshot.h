@@ -74,6 +74,9 @@ struct snapshot {
 
 void snapshot_free(struct snapshot *s);
 
+/* Adds everything of a site but its stack. */
+void snapshot_site_add(struct snap_site *to, const struct snap_site *s);
+
 /* Name and one-line meaning of an enum wire_loss; NULL past the last. */
 const char *snapshot_loss_name(unsigned loss);
 const char *snapshot_loss_text(unsigned loss);

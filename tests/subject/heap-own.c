@@ -6,12 +6,12 @@
 /* SUBJECT: no-musl */
 #include <malloc.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "heap-mixed.h"
 
 enum { SIZES = 512, LARGE = 6, THREADS_MAX = 64, GONE = 500 };
 
@@ -26,32 +26,6 @@ static unsigned long live_objects, live_bytes, requested, objects;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t barrier, leaving;
 static int threads, churn;
-
-static void say(const char *fmt, ...)
-{
-	char buf[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	int n = vsnprintf(buf, sizeof buf, fmt, ap);
-	va_end(ap);
-	if (write(1, buf, (size_t)n) != n) _exit(1);
-}
-
-static unsigned next(unsigned *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 8;
-}
-
-static size_t size_of(unsigned *seed)
-{
-	static const unsigned size[] = { 1, 24, 25, 40, 100, 200, 512, 1032, 1033, 2000, 4000, 9000, 30000 };
-	unsigned r = next(seed) % 1000;
-
-	/* mostly small */
-	return size[r < 700 ? r % 5 : r < 980 ? r % 9 : r % 13];
-}
 
 static void count(void *p, size_t size)
 {

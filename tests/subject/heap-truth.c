@@ -6,11 +6,11 @@
 /* SUBJECT: no-musl */
 #include <malloc.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "heap-mixed.h"
 
 enum { CLASSES = 4096, LARGE = 6, THREADS_MAX = 64 };
 
@@ -19,32 +19,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t barrier;
 static unsigned long objects;
 static int threads, churn;
-
-static void say(const char *fmt, ...)
-{
-	char buf[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	int n = vsnprintf(buf, sizeof buf, fmt, ap);
-	va_end(ap);
-	if (write(1, buf, (size_t)n) != n) _exit(1);
-}
-
-static unsigned next(unsigned *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 8;
-}
-
-static size_t size_of(unsigned *seed)
-{
-	static const unsigned size[] = { 1, 24, 25, 40, 100, 200, 512, 1032, 1033, 2000, 4000, 9000, 30000 };
-	unsigned r = next(seed) % 1000;
-
-	/* mostly small */
-	return size[r < 700 ? r % 5 : r < 980 ? r % 9 : r % 13];
-}
 
 static void count(void *p, size_t size)
 {

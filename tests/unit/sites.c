@@ -1,5 +1,5 @@
 /* sites.c: rows of a snapshot by name, their rates, their columns; units; hostile names. Symbols are this file's own. */
-/* LINK: inspect/model/sites.c inspect/model/columns.c inspect/model/table.c inspect/model/units.c inspect/model/plain.c inspect/model/snapshot.c inspect/target/xalloc.c */
+/* LINK: inspect/model/sites.c inspect/symbol/plumbing.c inspect/model/columns.c inspect/model/table.c inspect/model/units.c inspect/model/plain.c inspect/model/snapshot.c inspect/target/xalloc.c */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
