@@ -82,4 +82,5 @@ void snapshot_site_add(struct snap_site *to, const struct snap_site *s)
 	to->live_bytes += s->live_bytes;
 	to->live_objects += s->live_objects;
 	to->live_variance += s->live_variance;
+	to->live_rounding += s->live_rounding;
 }
