@@ -43,7 +43,11 @@ void thread_renew(struct thread *t)
 	struct thread_slot *s = (struct thread_slot *)t;
 	uint32_t tid = thread_tid();
 	if (s->tid == tid) return;
-	if (s->tid && t->enrolled == life_generation() && wire_thread_slot(t->id)) thread_leave(t);
+	if (s->tid && t->enrolled == life_generation() && wire_thread_slot(t->id)) {
+		t->allocs--;            /* the call that came here is the new one's */
+		thread_leave(t);
+		t->allocs++;
+	}
 	s->tid = tid;
 	t->enrolled = 0;
 	t->stack = (struct unwind_bounds){ 0 };
