@@ -14,6 +14,7 @@
 #include "cmd/output.h"
 #include "cmd/screen.h"
 #include "cmd/source.h"
+#include "cmd/stat.h"
 #include "inspect/format/format.h"
 #include "inspect/model/profile.h"
 #include "inspect/model/units.h"
@@ -85,17 +86,26 @@ static int subtract(struct taken *t, struct profile *base, struct err *e)
 	return 0;
 }
 
-static int is_contention(const struct dump_options *o) { return !strcmp(o->profile, "contention"); }
+/* The profiles of what a process does meanwhile, watched from outside: no agent is asked. */
+static int is_watched(const struct dump_options *o)
+{
+	return !strcmp(o->profile, "contention") || !strcmp(o->profile, "cpu") || !strcmp(o->profile, "growth");
+}
 
-/* The waiting for locks, watched from outside: no agent is asked. */
-static int make_contention(struct source *src, const char *operand, const struct dump_options *o, struct taken *t, struct err *e)
+static struct profile *watch(const char *operand, const struct dump_options *o, char program[64], int *pid, struct err *e)
+{
+	if (!strcmp(o->profile, "contention")) return locks_profile(operand, o->seconds, o->raw, o->no_inlines, program, pid, e);
+	return stat_profile(operand, o->profile, o->seconds, o->raw, o->no_inlines, program, pid, e);
+}
+
+static int make_watched(struct source *src, const char *operand, const struct dump_options *o, struct taken *t, struct err *e)
 {
 	struct profile *base = NULL;
 	int pid = 0;
 
-	if (o->segment || o->labels) return err_set(e, ERR_USAGE, "dump: a contention profile is made of a live process, and has its own labels");
+	if (o->segment || o->labels) return err_set(e, ERR_USAGE, "dump: a %s profile is made of a live process, and has its own labels", o->profile);
 	if (o->diff && pprof_read(o->diff, &base, e)) return -1;
-	if (!(t->profile = locks_profile(operand, o->seconds, o->raw, o->no_inlines, src->program, &pid, e))) {
+	if (!(t->profile = watch(operand, o, src->program, &pid, e))) {
 		profile_free(base);
 		return -1;
 	}
@@ -137,7 +147,7 @@ static char *default_name(const struct source *src, const struct dump_options *o
 
 static const char *type_word(size_t i)
 {
-	static const char *const word[] = { "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "contentions", "delay", NULL };
+	static const char *const word[] = { "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "contentions", "delay", "samples", "cpu", "faults", "growth", NULL };
 
 	return word[i];
 }
@@ -149,7 +159,27 @@ static int find_type(const struct profile *p, const char *name)
 	return -1;
 }
 
-/* "redis.pb.gz: 12.3M ± 210K live in 321 stacks" and what to do with it. To stderr: data alone goes to stdout. */
+/* "12.3M ± 210K live in 321 stacks" */
+static void sum_up(const char *path, const struct taken *t)
+{
+	char live[UNITS_MAX], error[UNITS_MAX];
+	const struct profile *p = t->profile;
+	int delay = find_type(p, "delay"), cpu = find_type(p, "cpu"), growth = find_type(p, "growth"), type = find_type(p, "inuse_space");
+	double bytes = type < 0 ? 0 : profile_total(p, (unsigned)type);
+
+	fprintf(stderr, "%s: ", path);
+	if (delay >= 0)
+		fprintf(stderr, "%.3g thread-seconds of waiting for locks in %zu stacks\n", profile_total(p, (unsigned)delay) * 1e-9, t->stacks);
+	else if (cpu >= 0)
+		fprintf(stderr, "%.3g processor-seconds in the allocator in %zu stacks\n", profile_total(p, (unsigned)cpu) * 1e-9, t->stacks);
+	else if (growth >= 0)
+		fprintf(stderr, "%s by page faults in %zu stacks\n", units_bytes(profile_total(p, (unsigned)growth), live), t->stacks);
+	else
+		fprintf(stderr, "%s%s ± %s %s in %zu stacks\n", t->difference && bytes > 0 ? "+" : "", units_bytes(bytes, live), units_bytes(t->live_error, error),
+		        t->difference ? "live bytes, a difference," : "live", t->stacks);
+}
+
+/* That, and what to do with the file. To stderr: data alone goes to stdout. */
 static void summarise(const char *path, const struct format *f, const struct taken *t)
 {
 	static const struct { const char *format, *how; } open[] = {
@@ -157,16 +187,9 @@ static void summarise(const char *path, const struct format *f, const struct tak
 		{ "html", "xdg-open %s" },
 		{ "folded", "flamegraph.pl %s >flame.svg" },
 	};
-	char live[UNITS_MAX], error[UNITS_MAX];
-	int type = find_type(t->profile, "inuse_space");
-	double bytes = type < 0 ? 0 : profile_total(t->profile, (unsigned)type);
-	int delay = find_type(t->profile, "delay");
 
 	if (strcmp(path, "-")) {
-		if (delay >= 0) fprintf(stderr, "%s: %.3g thread-seconds of waiting for locks in %zu stacks\n", path, profile_total(t->profile, (unsigned)delay) * 1e-9, t->stacks);
-		else
-		fprintf(stderr, "%s: %s%s ± %s %s in %zu stacks\n", path, t->difference && bytes > 0 ? "+" : "", units_bytes(bytes, live),
-		        units_bytes(t->live_error, error), t->difference ? "live bytes, a difference," : "live", t->stacks);
+		sum_up(path, t);
 		for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
 			if (strcmp(f->name, open[i].format)) continue;
 			fputs("open it with: ", stderr);
@@ -205,15 +228,15 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	if (o->segment && argc) return err_set(e, ERR_USAGE, "dump: a process or --segment, not both: '%s'", argv[0]);
 	if (!o->segment && argc != 1)
 		return err_set(e, ERR_USAGE, "dump: %s (see: alloctop dump --help)", argc ? "one process at a time" : "which process?");
-	if (o->diff && o->seconds > 0 && !is_contention(o)) return err_set(e, ERR_USAGE, "dump: --diff and --seconds each name what to subtract: one of them");
+	if (o->diff && o->seconds > 0 && !is_watched(o)) return err_set(e, ERR_USAGE, "dump: --diff and --seconds each name what to subtract: one of them");
 	if (o->segment && o->seconds > 0) return err_set(e, ERR_USAGE, "dump: --seconds needs a process, not a segment file");
 	if (!f) return err_set(e, ERR_USAGE, "dump: no format '%s'", o->format);
 	if (o->file && !strcmp(o->file, "-") && !f->to_terminal && isatty(STDOUT_FILENO))
 		return err_set(e, ERR_USAGE, "dump: %s is nothing for a terminal (-o FILE, or --format text)", f->name);
 
-	if (is_contention(o)) {
+	if (is_watched(o)) {
 		src = (struct source){ 0 };
-		status = make_contention(&src, argc ? argv[0] : NULL, o, &t, e);
+		status = make_watched(&src, argc ? argv[0] : NULL, o, &t, e);
 	} else {
 		status = source_open(&src, argc ? argv[0] : NULL, o->segment, e);
 		if (!status) status = make(&src, o, &t, e);
@@ -228,7 +251,7 @@ static const char *format_word(size_t i) { return formats[i] ? formats[i]->name 
 
 static const char *profile_word(size_t i)
 {
-	static const char *const word[] = { "heap", "allocs", "contention", NULL };
+	static const char *const word[] = { "heap", "allocs", "contention", "cpu", "growth", NULL };
 
 	return word[i];
 }
@@ -243,7 +266,7 @@ static const char *label_word(size_t i)
 static const struct option_row options[] = {
 	{ 'o', "output", OPTION_STRING, offsetof(struct dump_options, file), "FILE", "where to; -: standard output", NULL },
 	{ 'F', "format", OPTION_STRING, offsetof(struct dump_options, format), "FORMAT", "how to write it", format_word },
-	{ 'p', "profile", OPTION_STRING, offsetof(struct dump_options, profile), "PROFILE", "live heap, all allocations, or waiting for locks", profile_word },
+	{ 'p', "profile", OPTION_STRING, offsetof(struct dump_options, profile), "PROFILE", "heap, or what happens in --seconds", profile_word },
 	{ 't', "type", OPTION_STRING, offsetof(struct dump_options, type), "TYPE", "the value to show first", type_word },
 	{ 's', "segment", OPTION_STRING, offsetof(struct dump_options, segment), "FILE", "of a segment file, the process may be dead", NULL },
 	{ 'D', "diff", OPTION_STRING, offsetof(struct dump_options, diff), "FILE", "minus this pprof file", NULL },

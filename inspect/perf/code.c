@@ -195,6 +195,19 @@ static void on_user(void *arg, uint64_t at)
 	u->until = end;
 }
 
+/* free, which is but a jump to __libc_free. */
+static void on_alias(void *arg, uint64_t at, uint64_t end, uint64_t to)
+{
+	struct using *u = arg;
+
+	for (size_t i = 0; i < u->l->c->n; i++) {
+		const struct range *r = &u->l->c->range[i];
+		if (to < r->start || to >= r->end) continue;
+		add(u->l->c, at, end);
+		return;
+	}
+}
+
 static size_t by_state(struct looking *l)
 {
 	size_t n = 0;
@@ -210,6 +223,7 @@ static size_t by_state(struct looking *l)
 			starts_read(&u.starts, l->t, m);
 			starts_users(l->t, m, f->state, f->state + size, on_user, &u);
 			starts_free(&u.starts);
+			if (u.n) starts_aliases(l->t, m, on_alias, &u);
 			n += u.n;
 		}
 	}

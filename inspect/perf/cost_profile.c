@@ -46,14 +46,14 @@ static struct profile *begin(const struct cost *c, const char *what, const char 
 	p->type[1] = (struct profile_type){ value, unit };
 	p->ntypes = 2;
 	p->default_type = 1;
-	p->period_type = (struct profile_type){ value, unit };
+	p->period_type = (struct profile_type){ type, "count" };
 	p->time_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	p->duration_ns = (int64_t)(c->period_s * 1e9);
 	p->program = profile_string(p, c->program);
 	p->pid = (int)c->pid;
 	profile_comment(p, "alloctop: %s %s, pid %d", what, c->program, (int)c->pid);
-	if (c->lost > 0 || c->dropped > 0) profile_comment(p, "%.0f samples were lost; the sums are scaled up for them", c->lost + c->dropped);
-	if (c->left_out) profile_comment(p, "%u threads were left out", c->left_out);
+	if (c->lost > 0 || c->dropped > 0) profile_comment(p, "note: %.0f samples were lost; the sums are scaled up for them", c->lost + c->dropped);
+	if (c->left_out) profile_comment(p, "note: %u threads were left out", c->left_out);
 	/* the program's mapping first: pprof takes the first for the program */
 	for (size_t i = 0; i < c->nimages; i++)
 		if (c->image[i].target && c->image[i].target->at_entry) mapping_of(p, c->image[i].symbols, c->image[i].target->at_entry);
@@ -102,9 +102,10 @@ struct profile *cost_profile_cpu(const struct cost *c, int raw)
 	struct profile *p = begin(c, "processor time inside the allocator of", "samples", "cpu", "nanoseconds");
 	double error, share = cost_share(c, 0, &error), scale = share > 0 ? cost_inside(c, 0) / c->sum[0].inside : 1;
 
+	p->period_type = p->type[1];
 	p->period = (int64_t)(1e9 / c->o.hz);
-	if (share >= 0) profile_comment(p, "%.3g s of %.3g s of processor time: %.2f%% ±%.2f", cost_inside(c, 0) * 1e-9, c->event[0].count * 1e-9, 100 * share, 100 * error);
-	if (c->event[0].user_only) profile_comment(p, "without what the kernel does for it: that was not permitted");
+	if (share >= 0) profile_comment(p, "note: %.3g s of %.3g s of processor time: %.2f%% ±%.2f", cost_inside(c, 0) * 1e-9, c->event[0].count * 1e-9, 100 * share, 100 * error);
+	if (c->event[0].user_only) profile_comment(p, "note: without what the kernel does for it: that was not permitted");
 	for (size_t i = 0; i < c->nimages; i++)
 		if (c->image[i].code) profile_comment(p, "the allocator: %s", code_evidence(c->image[i].code));
 	add_all(c, p, raw, add_cpu, scale);
@@ -116,12 +117,11 @@ struct profile *cost_profile_growth(const struct cost *c, int raw)
 	struct profile *p = begin(c, "page faults in", "faults", "growth", "bytes");
 	double page = (double)sysconf(_SC_PAGESIZE), large = (double)huge_size(), huge = 0, scale = c->sum[0].weight > 0 ? c->event[0].count / c->sum[0].weight : 1;
 
-	p->period = (int64_t)page;
 	for (size_t i = 0; i < c->nstacks; i++) huge += c->stack[i].huge * scale;
-	profile_comment(p, "%.0f page faults in %.1f s; growth: a page of %.0f bytes each", c->event[0].count, c->period_s, page);
-	if (c->huge < 0) profile_comment(p, "which of them brought a huge page could not be told (needs Linux 6.7): growth is too low by those");
-	else if (huge > 0) profile_comment(p, "%.0f of them brought a huge page of %.0f bytes, and count as that", huge, large);
-	profile_comment(p, "of pages that were given back and touched again each time counts; a fault in a file's mapping may bring several pages, and counts as one");
+	profile_comment(p, "note: %.0f page faults in %.1f s; growth: a page of %.0f bytes each", c->event[0].count, c->period_s, page);
+	if (c->huge < 0) profile_comment(p, "note: which of them brought a huge page could not be told (needs Linux 6.7): growth is too low by those");
+	else if (huge > 0) profile_comment(p, "note: %.0f of them brought a huge page of %.0f bytes, and count as that", huge, large);
+	profile_comment(p, "note: of pages that were given back and touched again each time counts; a fault in a file's mapping may bring several pages, and counts as one");
 	add_all(c, p, raw, add_growth, scale);
 	return p;
 }

@@ -22,4 +22,7 @@ uint64_t starts_before(const struct starts *s, uint64_t addr);
 /* Calls back for each place in the mapping whose code names an address in [from, to). */
 void starts_users(const struct target *t, const struct map *m, uint64_t from, uint64_t to, void (*fn)(void *arg, uint64_t at), void *arg);
 
+/* Calls back for each function that is nothing but a jump to another one. */
+void starts_aliases(const struct target *t, const struct map *m, void (*fn)(void *arg, uint64_t at, uint64_t end, uint64_t to), void *arg);
+
 #endif

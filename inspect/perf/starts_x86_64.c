@@ -48,6 +48,12 @@ static void add(struct starts *s, uint64_t addr)
 	s->addr[s->n++] = addr;
 }
 
+/* A jump that begins a function, to another's begin, and padding up to the next. */
+static int is_alias(const uint8_t *b, uint64_t at, uint64_t to)
+{
+	return b[0] == 0xe9 && at % ALIGNED == 0 && to % ALIGNED == 0 && (b[5] == 0x66 || b[5] == 0x0f || b[5] == 0x90 || b[5] == 0xcc);
+}
+
 void starts_read(struct starts *s, const struct target *t, const struct map *m)
 {
 	size_t n;
@@ -57,8 +63,7 @@ void starts_read(struct starts *s, const struct target *t, const struct map *m)
 	for (size_t i = 0; i + 6 <= n; i++) {
 		uint64_t at = s->begin + i, to = at + 5 + (uint64_t)(int64_t)displacement(b + i + 1);
 		if (b[i] == 0xe8 && to % ALIGNED == 0) add(s, to);
-		/* a jump that begins a function, and padding up to the next */
-		if (b[i] == 0xe9 && at % ALIGNED == 0 && (b[i + 5] == 0x66 || b[i + 5] == 0x0f || b[i + 5] == 0x90 || b[i + 5] == 0xcc)) {
+		if (is_alias(b + i, at, to)) {
 			add(s, at);
 			add(s, to);
 		}
@@ -116,5 +121,17 @@ void starts_users(const struct target *t, const struct map *m, uint64_t from, ui
 
 	for (size_t i = 0; i + 4 <= n; i++)
 		if (names(b + i, m->start + i, from, to)) fn(arg, m->start + i);
+	free(b);
+}
+
+void starts_aliases(const struct target *t, const struct map *m, void (*fn)(void *arg, uint64_t at, uint64_t end, uint64_t to), void *arg)
+{
+	size_t n;
+	uint8_t *b = read_code(t, m, &n);
+
+	for (size_t i = 0; i + 6 <= n; i += ALIGNED) {
+		uint64_t at = m->start + i, to = at + 5 + (uint64_t)(int64_t)displacement(b + i + 1);
+		if (is_alias(b + i, at, to)) fn(arg, at, at + 5, to);
+	}
 	free(b);
 }
