@@ -1,10 +1,11 @@
-/* anchor.c: see anchor.h. Looks for struct wire_anchor in the writable data of files called liballoctop. */
+/* anchor.c: see anchor.h. Looks for struct wire_anchor in the writable data of files called liballoctop, and of an attached image. */
 #include "inspect/client/anchor.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/wire.h"
+#include "inspect/client/home.h"
 #include "inspect/target/maps.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
@@ -33,12 +34,12 @@ static int accept(struct anchor *a, const struct maps *maps, const struct wire_a
 	return 1;
 }
 
-static void scan(struct anchor *a, const struct maps *maps, const struct map *m, struct mem *mem)
+static void scan(struct anchor *a, const struct maps *maps, uint64_t start, uint64_t end, struct mem *mem)
 {
-	size_t n = m->end - m->start < DATA_MAX ? (size_t)(m->end - m->start) : DATA_MAX;
+	size_t n = end - start < DATA_MAX ? (size_t)(end - start) : DATA_MAX;
 	char *bytes = xmalloc(n);
 
-	n = mem_read_some(mem, m->start, bytes, n);
+	n = mem_read_some(mem, start, bytes, n);
 	for (size_t at = 0; at + sizeof(struct wire_anchor) <= n && !a->found; at += 8) {
 		struct wire_anchor w;
 		if (memcmp(bytes + at, WIRE_ANCHOR_MAGIC, sizeof w.magic)) continue;
@@ -48,14 +49,27 @@ static void scan(struct anchor *a, const struct maps *maps, const struct map *m,
 	free(bytes);
 }
 
+/* Put there by alloctop attach. */
+static void find_attached(struct anchor *a, const struct maps *maps, struct mem *mem)
+{
+	struct home h;
+	const struct map *m = home_find(maps, mem, &h) && h.state == HOME_ATTACHED ? maps_find(maps, h.data) : NULL;
+
+	if (!m || !m->write || h.data >= h.data_end || h.data_end > m->end) return;
+	a->loaded = 1;
+	scan(a, maps, h.data, h.data_end, mem);
+}
+
 void anchor_find(struct anchor *a, const struct maps *maps, struct mem *mem)
 {
 	*a = (struct anchor){ 0 };
+	if (mem) find_attached(a, maps, mem);
+	else a->loaded = home_likely(maps);
 	for (const struct map *m = maps->map; m < maps->map + maps->n; m++) {
 		if (!strcmp(m->path, MEMFD)) a->loaded = 1;
 		if (!is_agent(m)) continue;
 		a->loaded = 1;
-		if (mem && m->write && !a->found) scan(a, maps, m, mem);
+		if (mem && m->write && !a->found) scan(a, maps, m->start, m->end, mem);
 	}
 }
 

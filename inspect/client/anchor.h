@@ -9,7 +9,7 @@ struct maps;
 struct mem;
 
 struct anchor {
-	int loaded;                     /* the agent's file, or a segment, is mapped */
+	int loaded;                     /* the agent's file, or a segment, is mapped, or it was attached (by the maps alone: may have been) */
 	int found;                      /* the anchor has been read: the rest is its word */
 	pid_t pid;                      /* whose segment it is, as that process sees itself */
 	uint32_t version;
