@@ -59,11 +59,13 @@ static void finding(const struct finding *f, unsigned number, unsigned columns)
 static void allocators(const struct facts *f, char *buf, size_t n)
 {
 	size_t at = 0;
+	int used = 0;
 
 	snprintf(buf, n, "no known allocator");
+	for (size_t i = 0; i < f->heap.nallocators; i++) used |= f->heap.allocator[i].in_use;
 	for (size_t i = 0; i < f->heap.nallocators && at < n; i++) {
 		const struct heap_allocator *a = &f->heap.allocator[i];
-		if (a->in_use) at += (size_t)snprintf(buf + at, n - at, "%s%s%s%s", at ? " + " : "", a->name, *a->version ? " " : "", a->version);
+		if (a->in_use == used) at += (size_t)snprintf(buf + at, n - at, "%s%s%s%s", at ? " + " : "", a->name, *a->version ? " " : "", a->version);
 	}
 }
 
@@ -96,7 +98,7 @@ static void missing(const struct diagnose_reading *r, unsigned columns)
 {
 	const struct verdict *v = r->verdict;
 
-	if (v->nmissing) puts("\nnot judged");
+	if (v->nmissing) puts("not judged");
 	for (size_t i = 0; i < v->nmissing; i++) {
 		char words[TEXT];
 		size_t k, at = 0;
@@ -124,17 +126,18 @@ void diagnose_text(const struct diagnose_reading *r, unsigned columns)
 	const struct facts *f = r->facts;
 	const struct verdict *v = r->verdict;
 	char who[256];
+	const char *libc = f->id.libc == FACTS_MUSL ? "musl" : f->id.libc == FACTS_GLIBC ? "glibc" : "";
 
 	allocators(f, who, sizeof who);
-	printf("%s (pid %d)  %s%s%s  watched for %.1f s%s\n", f->id.program, (int)f->id.pid, who, f->id.libc == FACTS_MUSL ? ", musl" : f->id.libc == FACTS_GLIBC ? ", glibc" : "",
+	printf("%s (pid %d)  %s%s%s%s  watched for %.1f s%s\n", f->id.program, (int)f->id.pid, who, *libc && !strstr(who, libc) ? " in " : "", strstr(who, libc) ? "" : libc,
 	       f->id.is_static ? ", static" : "", f->watch_s, f->exited ? ", then it ended" : "");
 	figures(f, columns);
 	not_read("heap", &f->heap_group, columns);
 	not_read("locks", &f->locks_group, columns);
 	putchar('\n');
 	for (size_t i = 0; i < v->nfindings; i++) finding(&v->finding[i], (unsigned)i + 1, columns);
-	if (!v->nfindings && f->heap_group.known && f->locks_group.known) puts("healthy: nothing is wrong that memory allocation explains");
-	else if (!v->nfindings) puts("nothing was found in what could be read");
+	if (!v->nfindings && f->heap_group.known && f->locks_group.known) puts("healthy: nothing is wrong that memory allocation explains\n");
+	else if (!v->nfindings) puts("nothing was found in what could be read\n");
 	missing(r, columns);
 }
 

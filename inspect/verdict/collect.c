@@ -18,6 +18,7 @@
 #include "inspect/verdict/collect_agent.h"
 #include "inspect/verdict/collect_locks.h"
 #include "inspect/verdict/facts.h"
+#include "inspect/verdict/growth.h"
 #include "inspect/verdict/identity.h"
 #include "inspect/verdict/machine.h"
 #include "inspect/verdict/nodes.h"
@@ -27,12 +28,15 @@ static const double
 	moments_wanted = 21,    /* so many of a watch, if they can be had */
 	least_interval_s = 0.05,
 	heap_share = 0.1;       /* of the time may be spent on reading the heap, beside the first and the last time */
+enum { TRIES = 5, FULL_MAX = 1 << 30 };    /* FULL_MAX: a heap up to here is walked block by block where counters do not tell live from free: a second or two */
 
 struct watch {
 	const struct collect_options *o;
 	struct facts *f;
 	struct target t;
-	double begin, heap_cost, heap_again;
+	double begin, heap_again;
+	int full;               /* quick looks have not been enough */
+	size_t nallocators;     /* that were seen at once */
 	struct collect_agent *agent;
 };
 
@@ -72,21 +76,50 @@ static double free_of(const struct heap *h)
 	return sum;
 }
 
+/* Is it worth walking? */
+static int needs_full(const struct heap *h)
+{
+	uint64_t mapped = 0;
+	int unknown = 0;
+
+	for (size_t i = 0; i < h->nallocators; i++) {
+		const struct heap_allocator *a = &h->allocator[i];
+		unknown |= a->in_use && a->status != HEAP_UNSUPPORTED && a->live_bytes == HEAP_UNKNOWN;
+		mapped += a->mapped != HEAP_UNKNOWN ? a->mapped : 0;
+	}
+	return unknown && mapped <= FULL_MAX;
+}
+
+/* One that is busy may not be recognised at a moment: then it is looked at again. */
+static int survey(struct watch *w, struct heap *h, struct err *e)
+{
+	struct survey_options so = { .flags = ALLOCATOR_REQUESTED };
+
+	for (unsigned try = 1;; try++) {
+		so.flags |= w->full ? ALLOCATOR_FULL : 0;
+		if (survey_read(&w->t, &so, h, e)) return -1;
+		int fewer = !h->nallocators || h->nallocators < w->nallocators, full = !w->full && needs_full(h);
+		if (!fewer) w->nallocators = h->nallocators;
+		if ((!fewer && !full) || try == TRIES) return 0;
+		w->full |= full;
+		heap_free(h);
+		if (target_refresh(&w->t, e)) return -1;
+	}
+}
+
 /* The heap, kept as the newest; the first one also as the one before. */
 static void read_heap(struct watch *w, struct facts_moment *m, int first)
 {
-	struct survey_options so = { .flags = ALLOCATOR_REQUESTED };
 	struct facts *f = w->f;
 	struct heap h = { 0 };
 	struct err e;
 	double start = now();
 
-	if ((!first && target_refresh(&w->t, &e)) || survey_read(&w->t, &so, &h, &e)) {
+	if ((!first && target_refresh(&w->t, &e)) || survey(w, &h, &e)) {
 		if (!f->heap_group.known) snprintf(f->heap_group.why, sizeof f->heap_group.why, "%.230s", e.text);
 		return;
 	}
-	w->heap_cost = now() - start;
-	w->heap_again = now() + w->heap_cost / heap_share;
+	w->heap_again = now() + (now() - start) / heap_share;
 	m->live = live_of(&h);
 	m->live_error = 0;
 	m->held_free = free_of(&h);
@@ -147,13 +180,13 @@ static void series(struct watch *w)
 	moment(w, 1);
 }
 
-/* Where the ledger could not tell, the agent's estimate stands. */
+/* Where the ledger could not tell often enough, the agent's estimate stands. */
 static void choose_live(struct facts *f)
 {
 	unsigned known = 0;
 
 	for (size_t i = 0; i < f->nseries; i++) known += !isnan(f->series[i].live);
-	if (known >= 2 || !f->agent_group.known) {
+	if (known >= GROWTH_POINTS || !f->agent_group.known) {
 		f->live_source = known ? "ledger" : NULL;
 		return;
 	}

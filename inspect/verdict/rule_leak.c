@@ -87,7 +87,7 @@ static enum rule_answer test(const struct facts *f, struct finding *x)
 	const struct trend *t = g.live.trend.n >= GROWTH_POINTS ? &g.live.trend : &g.rss.trend;
 	double slope = g.live.rise / f->watch_s;
 	finding_headline(x, "live memory grows by %s/s: %s in %s, and it has not stopped", units_bytes(slope, rate), units_bytes(g.live.rise, rise), units_seconds(f->watch_s, high));
-	finding_say(x, FINDING_EVIDENCE, "%s: %s/s (95 %%: %s to %s), p = %.1g over %zu looks, %.0f %% of the steps go up; live %s by the %s", t == &g.live.trend ? "live" : "RSS, of which live grew as much",
+	finding_say(x, FINDING_EVIDENCE, "%s: %s/s (95 %%: %s to %s), p = %.1g over %zu looks, %.0f %% of the steps go up; live %s by the %s", t == &g.live.trend ? "live" : "RSS, as live itself is too dear to read often",
 	            units_bytes(t->slope, rate), units_bytes(fmax(t->low, 0), low), units_bytes(t->high, high), t->p, t->n, 100 * t->rises, units_bytes(g.live.level, level),
 	            f->live_source ? f->live_source : "ledger");
 	if (!isnan(g.held.rise)) finding_say(x, FINDING_EVIDENCE, "free memory that the allocator holds changed by %s%s meanwhile: it is not that memory is kept after it was freed", g.held.rise < 0 ? "-" : "",

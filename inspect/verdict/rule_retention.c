@@ -10,7 +10,7 @@
 #include "inspect/verdict/growth.h"
 #include "inspect/verdict/recipe.h"
 
-static const double live_at_most = 0.3, held_at_least = 0.5;
+static const double live_at_most = 0.3, held_at_least = 0.5, least_bytes = 4 << 20, least_share = 0.05;
 
 static void say_advice(const struct facts *f, struct finding *x)
 {
@@ -38,7 +38,8 @@ static enum rule_answer test(const struct facts *f, struct finding *x)
 
 	growth_of(f, &g);
 	if (!g.tested || isnan(g.held.rise) || isnan(g.live.rise)) return finding_missing(x, "the heap could not be read twice: %s", *f->heap_group.why ? f->heap_group.why : "watch longer");
-	if (!g.rss.steady || g.live.rise > live_at_most * g.rss.rise || g.held.rise < held_at_least * g.rss.rise) return RULE_NO;
+	if (!g.rss.steady || g.rss.rise < least_bytes || g.rss.rise < least_share * g.rss.level) return RULE_NO;
+	if (g.live.rise > live_at_most * g.rss.rise || g.held.rise < held_at_least * g.rss.rise) return RULE_NO;
 	finding_headline(x, "RSS grows by %s/s while live memory does not: the allocator keeps what is freed", units_bytes(g.rss.rise / f->watch_s, rate));
 	finding_say(x, FINDING_EVIDENCE, "in %s RSS rose by %s, live by %s%s, free and held by %s; p = %.1g for RSS", units_seconds(f->watch_s, rate), units_bytes(g.rss.rise, rss), g.live.rise < 0 ? "-" : "",
 	            units_bytes(fabs(g.live.rise), live), units_bytes(g.held.rise, held), g.rss.trend.p);
@@ -59,7 +60,7 @@ const struct rule rule_retention = {
 	.explanation = "Memory that was freed and stays with the allocator is retained: in thread caches, in bins, in arenas of other threads, in pages that wait for their decay time. It is used again when the same "
 	               "kind of request comes. When it grows with a flat live size, requests do not meet what was freed. The live size is what tells it from a leak; the free memory that the allocator holds, from "
 	               "memory that is not malloc's.",
-	.threshold = "RSS grows (see leak: the same test), live memory by at most 30 % of that, free and cached resident memory by at least 50 %",
+	.threshold = "RSS grows (see leak: the same test), by at least 4M and 5 % during the watch, live memory by at most 30 % of that, free and cached resident memory by at least 50 %",
 	.source = "jemalloc's manual, opt.dirty_decay_ms; Johnstone and Wilson, \"The Memory Fragmentation Problem: Solved?\", ISMM 1998",
 	.test = test,
 };
