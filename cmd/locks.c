@@ -20,7 +20,7 @@
 
 static const double default_s = 10;
 
-struct locks_options { double period, interval, rate; unsigned count, limit; int no_stop, no_agent, folded; const char *source, *format; };
+struct locks_options { double period, interval; unsigned count, limit, rate; int no_stop, no_agent, folded; const char *source, *format; };
 
 static int interrupted;
 
@@ -175,6 +175,7 @@ static const struct option_row options[] = {
 	{ 'i', "interval", OPTION_SECONDS, offsetof(struct locks_options, interval), "TIME", "again and again, so long each", NULL },
 	{ 'n', "count", OPTION_COUNT, offsetof(struct locks_options, count), "N", "how many intervals; 0: until interrupted", NULL },
 	{ 's', "source", OPTION_STRING, offsetof(struct locks_options, source), "NAME", "only this source", source_word },
+	{ 'r', "rate", OPTION_COUNT, offsetof(struct locks_options, rate), "HZ", "read lock words so often, whatever that costs", NULL },
 	{ 0, "no-stop", OPTION_FLAG, offsetof(struct locks_options, no_stop), NULL, "never stop a thread to see its stack", NULL },
 	{ 0, "no-agent", OPTION_FLAG, offsetof(struct locks_options, no_agent), NULL, "do not tell the agent to time calls", NULL },
 	{ 'F', "format", OPTION_STRING, offsetof(struct locks_options, format), "FORMAT", "how to write it", format_word },

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -18,7 +19,7 @@
 #include "inspect/target/xalloc.h"
 
 enum { WORD = 12, BATCH = 512, DEFAULT_HZ = 1000, CHECK_EVERY = 64 };
-static const double core_share = 0.008;         /* what reading may cost, of one core */
+static const double core_share = 0.009;         /* what reading may cost, of one core: nearly all of it is sleeping and waking */
 
 static const char name[] = "lock-word";
 
@@ -133,11 +134,22 @@ static void report(const struct lock_watch *w, struct watched *x, struct lock_re
 	if (absurd) tally_notice(r, name, LOCK_LIMITED, "%zu locks held values that make no sense at times; those samples are left out", absurd);
 }
 
+/* each: what a sample costs, in seconds, where that kept the rate down. */
+static void say(const struct lock_watch *w, struct lock_report *r, uint64_t samples, double each)
+{
+	char why[80] = "";
+
+	if (each > 0) snprintf(why, sizeof why, "; %d would take %.1f%% of a processor", DEFAULT_HZ, 100 * each * DEFAULT_HZ);
+	tally_notice(r, name, LOCK_USED, "%llu samples of %zu lock%s, %.0f per second%s", (unsigned long long)samples, w->nknown, w->nknown == 1 ? "" : "s",
+	             r->period_s > 0 ? (double)samples / r->period_s : 0, why);
+}
+
 static int measure(const struct lock_watch *w, struct lock_report *r, struct err *e)
 {
 	double begin = tally_now(), until = begin + w->o->period_s, now = begin, cpu = tally_cpu();
 	double rate = w->o->rate_hz > 0 ? w->o->rate_hz : DEFAULT_HZ, interval = 1 / rate;
 	uint64_t seed = 0, samples = 0;
+	double each = 0;
 
 	if (!w->nknown) return err_set(e, ERR_UNSUPPORTED, "no lock of an allocator was found");
 	struct watched *x = xcalloc(w->nknown, sizeof *x);
@@ -151,7 +163,8 @@ static int measure(const struct lock_watch *w, struct lock_report *r, struct err
 		}
 		take(w, x, word, got, (now - begin) / w->o->period_s);
 		if (++samples % CHECK_EVERY == 0 && w->o->rate_hz <= 0) {
-			double used = tally_cpu(), each = (used - cpu) / CHECK_EVERY;
+			double used = tally_cpu();
+			each = (used - cpu) / CHECK_EVERY;
 			interval = each / core_share > 1 / rate ? each / core_share : 1 / rate;
 			cpu = used;
 		}
@@ -159,8 +172,7 @@ static int measure(const struct lock_watch *w, struct lock_report *r, struct err
 	}
 	r->period_s = now - begin;
 	report(w, x, r);
-	tally_notice(r, name, LOCK_USED, "%llu samples of %zu lock%s, %.0f per second", (unsigned long long)samples, w->nknown, w->nknown == 1 ? "" : "s",
-	             r->period_s > 0 ? (double)samples / r->period_s : 0);
+	say(w, r, samples, interval > 1 / rate ? each : 0);
 	free(x);
 	free(word);
 	free(got);

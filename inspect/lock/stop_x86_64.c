@@ -2,6 +2,7 @@
 #include "inspect/lock/stop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
@@ -12,14 +13,16 @@
 #include "inspect/target/target.h"
 
 static const double patience_s = 0.5;
+/* For so long it is asked without sleeping in between: to fall asleep and to be woken takes longer than most stops, and counts as a stop. */
+static const double eager_s = 2e-4;
 
 /* A thread that the kernel keeps from stopping (a page that comes from a slow disk) is waited for: it would stop later, and stay so, were it
    left. At the end of the period only this thread's own end can let it go. *since: a moment at which it was not stopped yet. */
 static int await_stop(pid_t tid, const int *stop, int *status, double *since)
 {
-	double until = 0, now;
+	double until = 0, begin = *since, now;
 
-	for (;; tally_sleep(5e-6)) {
+	for (;; now - begin < eager_s ? (void)sched_yield() : tally_sleep(5e-6)) {
 		now = tally_now();
 		pid_t got = waitpid(tid, status, __WALL | WNOHANG);
 		if (got == tid) return WIFSTOPPED(*status) ? 0 : -1;
