@@ -34,13 +34,16 @@ double process_clock(void)
 
 void process_begin(void)
 {
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction by_default = { .sa_handler = SIG_DFL };
 
 	sigemptyset(&news);
 	sigaddset(&news, SIGCHLD);
-	sigaddset(&news, SIGINT);
-	sigaddset(&news, SIGTERM);
-	sigaddset(&news, SIGHUP);
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		struct sigaction now;
+		/* what was ignored when we came, as by nohup, stays so; blocked, it would be seen */
+		if (!sigaction(ends[i], NULL, &now) && now.sa_handler != SIG_IGN) sigaddset(&news, ends[i]);
+	}
 	sigaction(SIGCHLD, &by_default, &child_before);
 	sigprocmask(SIG_BLOCK, &news, &before);
 	interrupted = 0;

@@ -8,7 +8,7 @@
 #include "cmd/options.h"
 #include "inspect/target/err.h"
 
-struct opts { int flag, other; const char *word, *list, *any; unsigned count; uint64_t bytes; double seconds; };
+struct opts { int flag, other; const char *word, *list, *any, *again[OPTION_LIST_MAX + 1]; unsigned count; uint64_t bytes; double seconds; };
 
 static const char *choice(size_t i)
 {
@@ -23,6 +23,7 @@ static const struct option_row rows[] = {
 	{ 'w', "word", OPTION_STRING, offsetof(struct opts, word), "WORD", "", choice },
 	{ 'l', "list", OPTION_WORDS, offsetof(struct opts, list), "WORDS", "", choice },
 	{ 'o', "out", OPTION_STRING, offsetof(struct opts, any), "FILE", "", NULL },
+	{ 'a', "again", OPTION_LIST, offsetof(struct opts, again), "TEXT", "", NULL },
 	{ 'n', "count", OPTION_COUNT, offsetof(struct opts, count), "N", "", NULL },
 	{ 'r', "rate", OPTION_BYTES, offsetof(struct opts, bytes), "SIZE", "", NULL },
 	{ 0, "seconds", OPTION_SECONDS, offsetof(struct opts, seconds), "TIME", "", NULL },
@@ -58,6 +59,18 @@ static int parse(const struct cmd *c, const char *line)
 	memset(&o, 0xff, sizeof o);
 	e = (struct err){ 0 };
 	return options_parse(c, &o, count, args, &e);
+}
+
+/* -ax so many times. 0: taken. */
+static int parse_many(int times)
+{
+	char *many[OPTION_LIST_MAX + 4];
+
+	many[0] = (char *)"verb";
+	for (int i = 1; i <= times; i++) many[i] = (char *)"-ax";
+	many[times + 1] = NULL;
+	e = (struct err){ 0 };
+	return options_parse(&cmd, &o, times + 1, many, &e) == times + 1 ? 0 : -1;
 }
 
 static int says(int result, const char *a, const char *b)
@@ -101,6 +114,10 @@ int main(void)
 	ok(parse(&in_order, "-f ls -l --word=blue") == 2 && !strcmp(args[2], "ls") && !strcmp(args[3], "-l"), "in order: the rest is another's");
 	ok(parse(&cmd, "x --help") == 0 && parse(&cmd, "-fh") == 0, "--help and -h");
 	ok(parse(&cmd, "-l red,green") == 3 && !strcmp(o.list, "red,green"), "a list of words");
+	ok(parse(&cmd, "-a x --again=y,z x -a -") == 6 && !strcmp(o.again[0], "x") && !strcmp(o.again[1], "y,z") && !strcmp(o.again[2], "-") && !o.again[3],
+	   "an option again and again");
+	ok(parse(&cmd, "") == 1 && !o.again[0], "or never");
+	ok(!parse_many(OPTION_LIST_MAX) && says(parse_many(OPTION_LIST_MAX + 1), "--again", "more than"), "but not without end");
 	ok(says(parse(&cmd, "--list=red,,green"), "--list", "red,,green"), "a list with a hole");
 	ok(says(parse(&cmd, "--list=red,blue"), "blue", "red, green"), "a list with another word");
 	ok(says(parse(&cmd, "-w blue"), "'blue'", "red, green"), "a word that is not one of them");
