@@ -14,6 +14,7 @@
 #include "inspect/client/agent.h"
 #include "inspect/lock/lock.h"
 #include "inspect/model/plain.h"
+#include "inspect/model/site_names.h"
 #include "inspect/model/sites.h"
 #include "inspect/symbol/symbol.h"
 #include "inspect/target/err.h"
@@ -26,7 +27,7 @@
 #include "tui/post.h"
 #include "tui/sites.h"
 
-enum { HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
+enum { NAMES_S = 60, HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
 
 /* A snapshot and when it was taken. */
 struct moment { struct snapshot snap; double at; int taken; };
@@ -49,6 +50,7 @@ struct observe {
 	char agent_why[sizeof ((struct err *)0)->text];
 	struct moment now, before;
 	struct symbolizer *symbols; uint64_t symbols_sum;
+	struct site_names *names; double names_at;
 	struct heap *heap; double heap_at; int heap_new;
 	struct lock_report *locks; int locks_new;
 	struct table *made[STATE_TABLES];
@@ -94,6 +96,7 @@ static void release(struct observe *o)
 	agent_close(o->agent);
 	forget(&o->now);
 	forget(&o->before);
+	site_names_free(o->names);
 	symbol_close(o->symbols);
 	drop_heap(o->heap);
 	drop_heap(o->heap_handed.next);
@@ -112,7 +115,7 @@ static void *heap_main(void *arg)
 	struct survey_options options = { .flags = ALLOCATOR_REQUESTED };
 	struct target t;
 	struct err e;
-	int opened = 0;
+	int opened = 0, looked;
 	double pause;
 
 	do {
@@ -124,8 +127,10 @@ static void *heap_main(void *arg)
 		hand_over(o, &o->heap_handed, drop_heap, bad ? NULL : h, bad ? e.text : "");
 		if (bad) free(h);
 		if (bad && e.kind == ERR_GONE) break;
-		/* what somebody looks at is read more often: 5 % of a core, otherwise 1 % */
-		pause = cost * (post_wanted(&o->post) & HEAP_TABLES ? 20 : 100);
+		/* a half percent of a core, or, while somebody looks at it, one; then a large heap may cost five, so as not to be out of date */
+		looked = (post_wanted(&o->post) & HEAP_TABLES) != 0;
+		pause = cost * (looked ? 100 : 200);
+		if (looked && pause > 10) pause = cost > 0.5 ? cost * 20 : 10;
 		if (pause < o->delay) pause = o->delay;
 		if (bad) pause = 10;
 	} while (!post_sleep(&o->post, pause > 600 ? 600 : pause, 0));
@@ -150,7 +155,7 @@ static void *lock_main(void *arg)
 		if (bad) free(l);
 		if (bad && e.kind == ERR_GONE) break;
 		looked = (post_wanted(&o->post) & 1 << STATE_LOCK) != 0;
-		options.rate_hz = looked ? 500 : 250;
+		options.rate_hz = 250;
 		options.period_s = looked ? 1 : 0.5;
 		if (post_sleep(&o->post, bad ? 10 : looked ? 0.2 : 4, 0)) break;
 	} while (1);
@@ -159,7 +164,8 @@ static void *lock_main(void *arg)
 	return NULL;
 }
 
-/* Objects come and go with dlopen. Reading their symbols is dear: only when they did. */
+/* Objects come and go with dlopen. Reading their symbols is dear: only when they did. Names are found anew from time to time as well: of
+ * code that is made at run time more is known later. */
 static void refresh_symbols(struct observe *o)
 {
 	const struct snapshot *s = o->now.taken ? &o->now.snap : NULL;
@@ -168,10 +174,16 @@ static void refresh_symbols(struct observe *o)
 	struct err e;
 
 	for (size_t i = 0; s && i < s->nmodules; i++) sum = sum * 31 + s->module[i].start * 7 + s->module[i].end;
-	if (o->symbols && o->symbols_sum == sum) return;
-	symbol_close(o->symbols);
-	o->symbols_sum = sum;
-	o->symbols = symbol_open(s ? s->module : NULL, s ? s->nmodules : 0, &options, &e);
+	if (o->names && (o->symbols_sum != sum || post_clock() - o->names_at > NAMES_S)) {
+		site_names_free(o->names);
+		o->names = NULL;
+	}
+	if (o->symbols_sum != sum || !o->symbols) {
+		symbol_close(o->symbols);
+		o->symbols_sum = sum;
+		o->symbols = symbol_open(s ? s->module : NULL, s ? s->nmodules : 0, &options, &e);
+	}
+	if (!o->names) o->names = site_names_new(o->symbols), o->names_at = post_clock();
 }
 
 static void read_agent(struct observe *o)
@@ -292,7 +304,7 @@ static struct state *make(struct observe *o)
 	s->at = post_date();
 	who(s, &o->proc);
 	if (seen.snap) {
-		sites_make(&sites, seen.snap, seen.before, seen.before ? seen.interval_s : 0, o->symbols);
+		sites_make(&sites, seen.snap, seen.before, seen.before ? seen.interval_s : 0, o->names);
 		seen.sites = &sites;
 		outlook_agent(s, seen.snap, &sites);
 	}

@@ -1,72 +1,11 @@
-/* sites.c: see sites.h. A call stack is named by its function of interest and that one's caller; then rows that would read the
- * same are made one, so that a screen of 20 lines says 20 different things. */
+/* sites.c: see sites.h. Call stacks that would read the same are one row, so that a screen of 20 lines says 20 different things. */
 #include "inspect/model/sites.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "inspect/model/plain.h"
-#include "inspect/symbol/plumbing.h"
-#include "inspect/symbol/symbol.h"
+#include "inspect/model/site_names.h"
 #include "inspect/target/xalloc.h"
-
-enum { INLINES_MAX = 16 };
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-struct names { char *function, *caller, *innermost; };
-
-/* One frame outwards. Returns non-zero when both names are known. */
-static int take(struct names *n, const char *name, int plumbing)
-{
-	if (!*name) return 0;
-	if (!n->innermost) n->innermost = xstrdup(name);
-	if (!n->function) {
-		if (!plumbing) n->function = xstrdup(name);
-		return 0;
-	}
-	/* recursion is no caller */
-	if (strcmp(name, n->function)) n->caller = xstrdup(name);
-	return n->caller != NULL;
-}
-
-static void take_address(char buf[128], const struct symbol_module *m, uint64_t addr)
-{
-	if (m) snprintf(buf, 128, "%.90s+0x%" PRIx64, base_name(m->path), addr - m->bias);
-	else snprintf(buf, 128, "0x%" PRIx64, addr);
-}
-
-static void name_site(struct site_row *row, const struct snap_site *site, struct symbolizer *s)
-{
-	struct symbol_frame frame[INLINES_MAX];
-	struct names names = { 0 };
-	char address[128];
-	int done = 0;
-
-	for (unsigned i = 0; i < site->depth && !done; i++) {
-		uint64_t addr = site->pc[i] - 1;
-		const struct symbol_module *m = symbol_module_of(s, addr);
-		int plumbing = m && plumbing_module(m->path);
-		size_t n = symbol_lookup(s, addr, frame, INLINES_MAX);
-		for (size_t k = 0; k < n && !done; k++)
-			done = take(&names, frame[k].function, plumbing || plumbing_function(frame[k].function));
-		if (n && frame[0].function[0]) continue;
-		take_address(address, m, addr);
-		if (!done) done = take(&names, address, plumbing);
-	}
-	row->function = names.function ? names.function : names.innermost ? names.innermost : xstrdup("[stack not recorded]");
-	row->caller = names.caller ? names.caller : xstrdup("");
-	if (names.innermost != row->function) free(names.innermost);
-	plain_text(row->function);
-	plain_text(row->caller);
-}
 
 static void add_site(struct snap_site *to, const struct snap_site *s)
 {
@@ -92,51 +31,38 @@ static int by_live(const void *a, const void *b)
 	return by_name(a, b);
 }
 
-static void free_row(struct site_row *r)
+/* One row for each name; the name says which, as of this round. */
+static struct site_row *gather(const struct snapshot *snap, struct site_names *names, uint64_t round, size_t *count)
 {
-	free(r->function);
-	free(r->caller);
-}
-
-/* Rows in the order of their names, each name once. */
-static struct site_row *gather(const struct snapshot *snap, struct symbolizer *s, size_t *count)
-{
-	struct site_row *row = xcalloc(snap->nsites + 1, sizeof *row);
-	size_t n = 0, kept = 0;
+	struct site_row *row = NULL;
+	size_t n = 0;
 
 	for (size_t i = 0; i < snap->nsites; i++) {
 		const struct snap_site *site = &snap->site[i];
 		if (!site->samples && !site->live_samples) continue;
-		name_site(&row[n], site, s);
-		add_site(&row[n].total, site);
-		row[n++].stacks = 1;
-	}
-	qsort(row, n, sizeof *row, by_name);
-	for (size_t i = 0; i < n; i++) {
-		if (kept && !by_name(&row[kept - 1], &row[i])) {
-			add_site(&row[kept - 1].total, &row[i].total);
-			row[kept - 1].stacks++;
-			free_row(&row[i]);
-		} else {
-			row[kept++] = row[i];
+		struct site_name *name = site_names_of(names, site->pc, site->depth);
+		if (name->round != round) {
+			if (!(n & (n - 1))) row = xreallocarray(row, n ? 2 * n : 1, sizeof *row);
+			name->round = round;
+			name->row = n;
+			row[n++] = (struct site_row){ .function = name->function, .caller = name->caller, .name = name };
 		}
+		add_site(&row[name->row].total, site);
+		row[name->row].stacks++;
 	}
-	*count = kept;
+	*count = n;
 	return row;
 }
 
-/* Both in the order of names. A row that was not there before began at nothing. */
-static void set_rates(struct sites *out, struct site_row *before, size_t nbefore, double seconds)
+/* A row that was not there before began at nothing. */
+static void set_rates(struct sites *out, const struct site_row *before, uint64_t round, double seconds)
 {
-	size_t k = 0;
-
 	for (size_t i = 0; i < out->n; i++) {
 		struct site_row *r = &out->row[i];
 		double bytes = r->total.alloc_bytes, objects = r->total.alloc_objects;
-		while (k < nbefore && by_name(&before[k], r) < 0) k++;
-		if (k < nbefore && !by_name(&before[k], r)) {
-			bytes -= before[k].total.alloc_bytes;
-			objects -= before[k].total.alloc_objects;
+		if (before && r->name->round == round) {
+			bytes -= before[r->name->row].total.alloc_bytes;
+			objects -= before[r->name->row].total.alloc_objects;
 		}
 		r->bytes_per_s = bytes > 0 ? bytes / seconds : 0;
 		r->objects_per_s = objects > 0 ? objects / seconds : 0;
@@ -145,13 +71,13 @@ static void set_rates(struct sites *out, struct site_row *before, size_t nbefore
 	}
 }
 
-void sites_make(struct sites *out, const struct snapshot *now, const struct snapshot *before, double interval_s, struct symbolizer *s)
+void sites_make(struct sites *out, const struct snapshot *now, const struct snapshot *before, double interval_s, struct site_names *names)
 {
-	struct site_row *old = NULL;
-	size_t nold = 0;
+	static uint64_t rounds;         /* unlike that of any name of before */
+	uint64_t round = __atomic_add_fetch(&rounds, 2, __ATOMIC_RELAXED);
 
 	*out = (struct sites){ 0 };
-	out->row = gather(now, s, &out->n);
+	out->row = gather(now, names, round, &out->n);
 	for (size_t i = 0; i < out->n; i++) {
 		struct site_row *r = &out->row[i];
 		out->live_bytes += r->total.live_bytes;
@@ -161,22 +87,21 @@ void sites_make(struct sites *out, const struct snapshot *now, const struct snap
 	/* a reset between the two: what is counted now began somewhere in the interval */
 	if (before && before->epoch != now->epoch) before = NULL, interval_s = 0;
 	if (before && interval_s > 0) {
-		old = gather(before, s, &nold);
+		size_t nold;
+		struct site_row *old = gather(before, names, round + 1, &nold);
 		out->interval_s = interval_s;
-		set_rates(out, old, nold, interval_s);
+		set_rates(out, old, round + 1, interval_s);
+		free(old);
 	} else if (now->epoch == 0 && now->age_s > 0) {
 		set_rates(out, NULL, 0, now->age_s);
 	} else {
 		out->bytes_per_s = out->objects_per_s = -1;
 	}
-	for (size_t i = 0; i < nold; i++) free_row(&old[i]);
-	free(old);
-	qsort(out->row, out->n, sizeof *out->row, by_live);
+	if (out->n) qsort(out->row, out->n, sizeof *out->row, by_live);
 }
 
 void sites_free(struct sites *s)
 {
-	for (size_t i = 0; i < s->n; i++) free_row(&s->row[i]);
 	free(s->row);
 	*s = (struct sites){ 0 };
 }

@@ -7,11 +7,12 @@
 #include <stdint.h>
 #include "inspect/model/snapshot.h"
 
-struct symbolizer;
+struct site_name;
+struct site_names;
 
 struct site_row {
-	char *function;         /* innermost frame that is the program's own, not the allocator's, libc's or a wrapper's; owned */
-	char *caller;           /* of it; "" when it has none; owned */
+	const char *function, *caller;  /* as in site_names.h, which owns them */
+	struct site_name *name;
 	struct snap_site total; /* sums over its call stacks; pc, depth, cut of the one with the most live bytes */
 	unsigned stacks;        /* call stacks gathered here: those that would read the same */
 	double bytes_per_s, objects_per_s;      /* allocated; -1: unknown */
@@ -27,8 +28,8 @@ struct sites {
 };
 
 /* Rows of `now`. Rates: against `before`, an earlier snapshot of the same agent, `interval_s` ago; NULL: average since the agent
-   began (unknown after a reset). Both symbolised with `s`. Free with sites_free. */
-void sites_make(struct sites *out, const struct snapshot *now, const struct snapshot *before, double interval_s, struct symbolizer *s);
+   began (unknown after a reset). Free with sites_free, before the names. */
+void sites_make(struct sites *out, const struct snapshot *now, const struct snapshot *before, double interval_s, struct site_names *names);
 void sites_free(struct sites *s);
 
 #endif

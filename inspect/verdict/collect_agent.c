@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "inspect/client/agent.h"
+#include "inspect/model/site_names.h"
 #include "inspect/model/sites.h"
 #include "inspect/model/snapshot.h"
 #include "inspect/symbol/symbol.h"
@@ -24,6 +25,7 @@ struct collect_agent {
 	pid_t pid;
 	struct agent *agent;
 	struct symbolizer *symbols; size_t nmodules;
+	struct site_names *names;
 	struct snapshot first, last; int have_first, have_last;
 	struct moment moment[FACTS_MOMENTS];
 };
@@ -54,8 +56,10 @@ static void symbols_for(struct collect_agent *a, const struct snapshot *s)
 	struct err e;
 
 	if (a->symbols && a->nmodules == s->nmodules) return;
+	site_names_free(a->names);
 	symbol_close(a->symbols);
 	a->symbols = symbol_open(s->module, s->nmodules, &o, &e);
+	a->names = site_names_new(a->symbols);
 	a->nmodules = s->nmodules;
 }
 
@@ -76,13 +80,12 @@ static void keep(struct collect_agent *a, struct moment *m, const struct snapsho
 {
 	struct sites sites;
 
-	sites_make(&sites, s, NULL, 0, a->symbols);
+	sites_make(&sites, s, NULL, 0, a->names);
 	m->known = 1;
 	m->row = xcalloc(sites.n + 1, sizeof *m->row);
 	for (size_t i = 0; i < sites.n; i++) {
 		struct site_row *r = &sites.row[i];
-		m->row[m->n++] = (struct seen){ r->function, r->caller, r->total.live_bytes };
-		r->function = r->caller = NULL;
+		m->row[m->n++] = (struct seen){ xstrdup(r->function), xstrdup(r->caller), r->total.live_bytes };
 	}
 	qsort(m->row, m->n, sizeof *m->row, by_name);
 	sites_free(&sites);
@@ -104,12 +107,12 @@ void collect_agent_moment(struct collect_agent *a, size_t i)
 	if (a->have_first && a->first.epoch != s.epoch) snapshot_free(&a->first), a->have_first = 0;
 }
 
-static void fill_site(struct facts_site *out, struct collect_agent *a, struct site_row *r, double rounding)
+static void fill_site(struct facts_site *out, struct collect_agent *a, const struct site_row *r, double rounding)
 {
 	const struct snap_site *t = &r->total;
-	struct seen key = { .function = r->function, .caller = r->caller };
+	struct seen key = { .function = (char *)r->function, .caller = (char *)r->caller };
 
-	*out = (struct facts_site){ .function = r->function, .caller = r->caller, .samples = (double)t->samples, .live_samples = (double)t->live_samples };
+	*out = (struct facts_site){ .function = xstrdup(r->function), .caller = xstrdup(r->caller), .samples = (double)t->samples, .live_samples = (double)t->live_samples };
 	out->stack = where_words(a->symbols, t->pc, t->depth, 0, 1);
 	out->live = t->live_bytes;
 	out->live_error = sqrt(t->live_variance);
@@ -126,7 +129,6 @@ static void fill_site(struct facts_site *out, struct collect_agent *a, struct si
 		const struct seen *seen = m->known && m->n ? bsearch(&key, m->row, m->n, sizeof key, by_name) : NULL;
 		out->live_at[i] = seen ? seen->live : m->known ? 0 : NAN;
 	}
-	r->function = r->caller = NULL;
 }
 
 /* By the classes of the allocator that the program uses: the agent's samples are of what goes through malloc. */
@@ -152,7 +154,7 @@ void collect_agent_end(struct collect_agent *a, struct facts *f)
 		const struct snapshot *last = &a->last, *first = a->have_first ? &a->first : NULL;
 		rounding(a, f);
 		/* what was seen at one moment only has the rate of its whole life */
-		sites_make(&sites, last, first, first ? last->age_s - first->age_s : 0, a->symbols);
+		sites_make(&sites, last, first, first ? last->age_s - first->age_s : 0, a->names);
 		f->site = xcalloc(sites.n + 1, sizeof *f->site);
 		for (size_t i = 0; i < sites.n; i++) fill_site(&f->site[f->nsites++], a, &sites.row[i], f->agent_rounding);
 		f->alloc_bytes_per_s = sites.bytes_per_s < 0 ? NAN : sites.bytes_per_s;
@@ -167,6 +169,7 @@ void collect_agent_end(struct collect_agent *a, struct facts *f)
 		snapshot_free(&a->last);
 	}
 	forget(a, FACTS_MOMENTS);
+	site_names_free(a->names);
 	symbol_close(a->symbols);
 	agent_close(a->agent);
 	free(a);

@@ -1,5 +1,5 @@
 /* sites.c: rows of a snapshot by name, their rates, their columns; units; hostile names. Symbols are this file's own. */
-/* LINK: inspect/model/sites.c inspect/symbol/plumbing.c inspect/model/columns.c inspect/model/table.c inspect/model/units.c inspect/model/plain.c inspect/model/snapshot.c inspect/target/xalloc.c */
+/* LINK: inspect/model/sites.c inspect/model/site_names.c inspect/symbol/plumbing.c inspect/model/columns.c inspect/model/table.c inspect/model/units.c inspect/model/plain.c inspect/model/snapshot.c inspect/target/xalloc.c */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "inspect/model/columns.h"
 #include "inspect/model/plain.h"
+#include "inspect/model/site_names.h"
 #include "inspect/model/sites.h"
 #include "inspect/model/units.h"
 
@@ -130,10 +131,11 @@ static void rows(void)
 	};
 	struct snap_site a[7], b[7];
 	struct snapshot now = make(2, a), before = make(1, b);
+	struct site_names *names = site_names_new(NULL);
 	struct sites s;
 	char line[1024];
 
-	sites_make(&s, &now, NULL, 0, NULL);
+	sites_make(&s, &now, NULL, 0, names);
 	ok(s.n == 6, "stacks that read the same are one row");
 	for (size_t i = 0; i < s.n && i < 6; i++) {
 		is(s.row[i].function, want[i][0]);
@@ -143,18 +145,19 @@ static void rows(void)
 	ok(s.live_bytes == 1024 * 49 && s.row[0].bytes_per_s == 2048 * 2 * 19 / 10.0 && s.interval_s == 0, "average rate since the start");
 	sites_free(&s);
 
-	sites_make(&s, &now, &before, 4, NULL);
+	sites_make(&s, &now, &before, 4, names);
 	ok(s.interval_s == 4 && s.row[0].bytes_per_s == 2048 * 19 / 4.0 && s.bytes_per_s == 2048 * 49 / 4.0, "rate between two moments");
 	cells(line, &s.row[0], &s);
 	is(line, "19.0K 1.41K 38.8% 4 9.50K - 25.0% load < serve");
 	sites_free(&s);
 
 	now.epoch = 3;
-	sites_make(&s, &now, &before, 4, NULL);
+	sites_make(&s, &now, &before, 4, names);
 	ok(s.bytes_per_s < 0 && s.row[0].bytes_per_s < 0, "no rate over a reset");
 	cells(line, &s.row[0], &s);
 	is(line, "19.0K 1.41K 38.8% 4 - - 25.0% load < serve");
 	sites_free(&s);
+	site_names_free(names);
 }
 
 int main(void)
