@@ -1,72 +1,25 @@
 /* lockword.c: the lock words themselves, read a thousand times a second at random moments. Needs permission to read the process and
- * changes nothing in it. The only source that sees musl's waiters, who are nearly always runnable: the word counts them.
- *
- * Words: musl 1.1.25 and later (src/thread/__lock.c): 0 free; below 0 held, INT_MIN + threads inside; above 0 free with so many on
- * their way. musl oldmalloc: 0/1, and the number of waiters behind it. glibc's low-level lock, its mutexes and gperftools' SpinLock: 0 free, 1
- * held, 2 held and perhaps waited for: how many wait the word does not tell. musl's mutex: the holder's number at +4, waiters at +8. */
+ * changes nothing in it. The only source that sees musl's waiters, who are nearly always runnable: the word counts them. */
 #include "inspect/lock/tally.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
+#include "inspect/lock/word.h"
 #include "inspect/target/err.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { WORD = 12, BATCH = 512, DEFAULT_HZ = 1000, CHECK_EVERY = 64 };
+enum { WORD = WORD_BYTES, BATCH = 512, DEFAULT_HZ = 1000, CHECK_EVERY = 64 };
 static const double core_share = 0.009;         /* what reading may cost, of one core: nearly all of it is sleeping and waking */
 
 static const char name[] = "lock-word";
 
 struct watched { struct tally_mean held, inside, contended, waiting; int counts; uint64_t absurd; };
-
-/* What a word says. counts: it tells how many threads are inside. */
-struct state { double held, inside, contended, waiting; int counts, absurd; };
-
-static void count(struct state *s, int held, int64_t waiting)
-{
-	s->counts = 1;
-	s->held = held;
-	s->waiting = (double)waiting;
-	s->inside = held + s->waiting;
-	s->contended = s->inside >= 2;
-}
-
-static struct state decode(enum heap_lock_kind kind, int musl, const int32_t w[3])
-{
-	struct state s = { 0 };
-
-	switch (kind) {
-	case HEAP_LOCK_MUSL:
-		if (w[0] < 0) count(&s, 1, (int64_t)w[0] - INT_MIN - 1);
-		else count(&s, 0, w[0]);
-		s.absurd = s.waiting < 0;
-		break;
-	case HEAP_LOCK_PAIR:
-		count(&s, w[0] != 0, w[1]);
-		s.absurd = w[0] < 0 || w[0] > 1 || w[1] < 0;
-		break;
-	case HEAP_LOCK_MUTEX:
-		if (musl) {
-			count(&s, (w[1] & INT_MAX) != 0, w[2]);
-			s.absurd = w[2] < 0;
-			break;
-		}
-		/* fall through */
-	case HEAP_LOCK_FUTEX3:
-	case HEAP_LOCK_SPIN:
-		s.held = w[0] != 0;
-		s.contended = w[0] == 2;
-		s.absurd = w[0] < 0 || w[0] > 2;
-		break;
-	}
-	return s;
-}
 
 /* All words into w, as few system calls as there can be. -1: the process is gone, or may not be read any more. */
 static int read_words(const struct lock_watch *watch, int32_t (*w)[WORD / 4], uint8_t *got)
@@ -102,7 +55,7 @@ static void take(const struct lock_watch *w, struct watched *x, int32_t (*word)[
 
 	for (size_t i = 0; i < w->nknown; i++) {
 		if (!got[i]) continue;
-		struct state s = decode(w->known[i].lock.kind, w->musl, word[i]);
+		struct word s = word_decode(w->known[i].lock.kind, w->musl, word[i]);
 		if (s.absurd || s.waiting > most) {
 			x[i].absurd++;
 			continue;

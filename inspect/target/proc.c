@@ -38,19 +38,19 @@ static void printable(char *s, size_t n)
 }
 
 /* "412 (name with ) in it) S 1 …": the name ends at the last parenthesis. */
-static int read_stat(struct proc *p, int dir)
+static int read_stat(struct proc *p, int dir, const char *path)
 {
 	char buf[2048];
-	unsigned long long start, vsize;
+	unsigned long long start, vsize, stack;
 	long threads, rss;
 	int ppid;
-	if (slurp(dir, "stat", buf, sizeof buf) < 0) return -1;
+	if (slurp(dir, path, buf, sizeof buf) < 0) return -1;
 	char *open = strchr(buf, '('), *close = strrchr(buf, ')');
 	errno = ESRCH;
 	if (!open || !close || close < open) return -1;
-	/* fields 3 state, 4 ppid, 20 threads, 22 start, 23 vsize, 24 rss */
-	if (sscanf(close + 1, " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld %*s %llu %llu %ld",
-	           &p->state, &ppid, &threads, &start, &vsize, &rss) != 6)
+	/* fields 3 state, 4 ppid, 20 threads, 22 start, 23 vsize, 24 rss, 28 start of the stack */
+	if (sscanf(close + 1, " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld %*s %llu %llu %ld %*s %*s %*s %llu",
+	           &p->state, &ppid, &threads, &start, &vsize, &rss, &stack) != 7)
 		return -1;
 	*close = 0;
 	snprintf(p->comm, sizeof p->comm, "%.15s", open + 1);
@@ -58,6 +58,7 @@ static int read_stat(struct proc *p, int dir)
 	p->ppid = ppid;
 	p->threads = threads > 0 ? (unsigned)threads : 0;
 	p->start_ticks = start;
+	p->stack_start = stack;
 	p->vm_bytes = vsize;
 	p->rss_bytes = rss > 0 ? (uint64_t)rss * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 	return 0;
@@ -110,7 +111,7 @@ int proc_read(struct proc *p, pid_t pid, struct err *e)
 	*p = (struct proc){.pid = pid, .inner_pid = pid};
 	snprintf(path, sizeof path, "/proc/%d", (int)pid);
 	int dir = pid > 0 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : (errno = ESRCH, -1);
-	if (dir >= 0 && !read_stat(p, dir) && !read_status(p, dir)) {
+	if (dir >= 0 && !read_stat(p, dir, "stat") && !read_status(p, dir)) {
 		struct timespec now;
 		read_cmdline(p, dir);
 		read_exe(p, dir);
@@ -124,6 +125,17 @@ int proc_read(struct proc *p, pid_t pid, struct err *e)
 	if (dir >= 0) close(dir);
 	if (sys == ENOENT || sys == ESRCH) return err_set(e, ERR_GONE, "pid %d: no such process", (int)pid);
 	return err_sys(e, sys, "pid %d: reading what /proc says of it", (int)pid);
+}
+
+int proc_again(struct proc *p)
+{
+	struct proc now = *p;
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)p->pid);
+	if (read_stat(&now, AT_FDCWD, path) || now.start_ticks != p->start_ticks || now.stack_start != p->stack_start) return -1;
+	*p = now;
+	return 0;
 }
 
 static int by_number(const void *a, const void *b)

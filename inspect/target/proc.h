@@ -19,11 +19,16 @@ struct proc {
 	unsigned threads;
 	uint64_t rss_bytes, vm_bytes;
 	uint64_t start_ticks;   /* field 22 of /proc/PID/stat: tells a PID from its reuse */
+	uint64_t stack_start;   /* another one after an exec; 0 when not permitted */
 	double uptime_s;        /* seconds since the process began */
 };
 
 /* 0, or -1 with *e: GONE when there is no such process. */
 int proc_read(struct proc *p, pid_t pid, struct err *e);
+
+/* Reads again what changes from moment to moment, at a fifth of the cost: all but exe, cmdline, uid, inner_pid and uptime_s. -1 when the
+   process is gone, or this is another one, or another program in it: *p is unchanged then. */
+int proc_again(struct proc *p);
 
 /* Calls fn for each process there is, in ascending PID order, until it returns non-zero. Returns that, or 0, or -1 with *e. */
 int proc_each(int (*fn)(pid_t pid, void *arg), void *arg, struct err *e);

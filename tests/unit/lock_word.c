@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "inspect/lock/glance.h"
 #include "inspect/lock/lock.h"
 #include "inspect/target/err.h"
 #include "inspect/target/target.h"
@@ -87,6 +88,23 @@ static void others(struct target *t)
 	lock_report_free(&r);
 }
 
+/* Once, without a source. */
+static void glances(void)
+{
+	struct heap_lock lock[3] = { { .addr = (uintptr_t)word[0], .kind = HEAP_LOCK_MUSL }, { .addr = (uintptr_t)word[1], .kind = HEAP_LOCK_MUSL }, { .addr = (uintptr_t)word[2], .kind = HEAP_LOCK_FUTEX3 } };
+
+	word[0][0] = INT_MIN + 3, word[1][0] = 0, word[2][0] = 2;
+	ok(glance(getpid(), lock, 2, 1, 4) == 3, "a glance: the holder and two that wait for musl's lock");
+	ok(glance(getpid(), lock, 3, 1, 4) == 4, "glibc's word counts its holder only");
+	ok(glance(getpid(), lock, 0, 1, 4) < 0, "no locks: not known");
+	word[2][0] = 77;
+	ok(glance(getpid(), lock, 3, 1, 4) < 0, "a word that is none: not known");
+	word[2][0] = 0, word[0][0] = INT_MIN + 3000;
+	ok(glance(getpid(), lock, 3, 1, 4) < 0, "more than there are threads: not known");
+	word[0][0] = 0, lock[1].addr = 8;
+	ok(glance(getpid(), lock, 3, 1, 4) < 0, "one that cannot be read: not known");
+}
+
 int main(void)
 {
 	struct target t;
@@ -97,5 +115,6 @@ int main(void)
 	others(&t);
 	ok(word[0][2] == 2, "and nothing was written");
 	target_close(&t);
+	glances();
 	return done();
 }

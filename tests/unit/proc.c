@@ -105,11 +105,18 @@ static void children(void)
 int main(void)
 {
 	struct err e;
-	puts("1..15");
+	puts("1..18");
 	ourselves();
 	children();
 	struct seen s = {.self = getpid(), .ascending = 1};
 	ok(!proc_each(see, &s, &e) && s.found && s.ascending && s.calls > 1, "each process, in order");
+	struct proc again;
+	ok(!proc_read(&again, getpid(), &e) && again.stack_start, "where its stack begins");
+	struct proc was = again;
+	ok(!proc_again(&again) && again.rss_bytes && again.threads == 1 && !strcmp(again.cmdline, was.cmdline), "read again");
+	again.stack_start++;
+	was = again;
+	ok(proc_again(&again) && !memcmp(&again, &was, sizeof was), "another program since then: nothing is changed");
 	int calls = 0;
 	ok(proc_each(stop, &calls, &e) == 42 && calls == 1, "until one says stop");
 	return failed;
