@@ -78,12 +78,25 @@ static int matches(const struct table *t, const struct table_row *r, const char 
 	return 0;
 }
 
+/* Which rows pass: those with the word in them, and those above them in the tree. */
+static void filter(const struct grid *g, const struct table *t, unsigned char *passes)
+{
+	unsigned above = 0;     /* rows less deep than this are above one that passes */
+
+	for (size_t i = t->nrows; i-- > 0;) {
+		passes[i] = (unsigned char)(t->row[i].depth < above || matches(t, &t->row[i], g->filter));
+		if (passes[i]) above = t->row[i].depth;
+	}
+}
+
 void grid_arrange(struct grid *g, const struct table *t)
 {
 	int tree = is_tree(t);
-	size_t *order = table_order(t, tree ? t->shape->ncolumns : g->sort, g->ascending), found = SIZE_MAX;
+	size_t *order = table_order(t, g->sort, g->ascending), found = SIZE_MAX;
+	unsigned char *filtered = *g->filter ? xcalloc(t->nrows + 1, 1) : NULL;
 	unsigned hidden = 0;    /* deeper rows are folded away; 0: none */
 
+	if (filtered) filter(g, t, filtered);
 	free(g->visible);
 	g->visible = order;
 	g->nvisible = 0;
@@ -92,10 +105,11 @@ void grid_arrange(struct grid *g, const struct table *t)
 		if (hidden && r->depth < hidden) hidden = 0;
 		if (hidden && tree && !*g->filter) continue;
 		if (tree && folded(g, r->id)) hidden = r->depth + 1;
-		if (*g->filter && !matches(t, r, g->filter)) continue;
+		if (filtered && !filtered[order[i]]) continue;
 		if (g->follow && r->id == g->id) found = g->nvisible;
 		g->visible[g->nvisible++] = order[i];
 	}
+	free(filtered);
 	if (found != SIZE_MAX) g->selected = found;
 	if (g->selected >= g->nvisible) g->selected = g->nvisible ? g->nvisible - 1 : 0;
 }
@@ -155,7 +169,7 @@ static void cell(const struct grid *g, const struct table *t, const struct table
 	else surface_put(s, row, at + width - w, width, style, buf);
 }
 
-static void titles(struct grid *g, const struct table_shape *shape, struct surface *s, unsigned row, const unsigned char *show, unsigned rest, int tree, int difference)
+static void titles(struct grid *g, const struct table_shape *shape, struct surface *s, unsigned row, const unsigned char *show, unsigned rest, int difference)
 {
 	unsigned at = 0, n = 0;
 
@@ -165,7 +179,7 @@ static void titles(struct grid *g, const struct table_shape *shape, struct surfa
 		unsigned width = c + 1 == shape->ncolumns ? rest : width_of(k, difference), w;
 		char title[64];
 		if (!show[c]) continue;
-		int sorted = c == g->sort && !tree;
+		int sorted = c == g->sort;
 		snprintf(title, sizeof title, "%s%s", k->title, sorted && g->ascending ? "▲" : sorted && surface_width(k->title) < width ? "▼" : "");
 		w = surface_width(title);
 		if (k->kind == FIGURE_TEXT || k->kind == FIGURE_BAR || w >= width) surface_put(s, row, at, width, sorted ? STYLE_SORTED : STYLE_TITLE, title);
@@ -187,7 +201,7 @@ void grid_draw(struct grid *g, const struct table *t, struct surface *s, unsigne
 
 	g->rows = 0;
 	if (!rows) return;
-	titles(g, t->shape, s, row++, show, rest, tree, difference);
+	titles(g, t->shape, s, row++, show, rest, difference);
 	g->row0 = row;
 	g->rows = --rows;
 	if (g->selected < g->top) g->top = g->selected;

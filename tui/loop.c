@@ -235,7 +235,7 @@ int loop_print(pid_t pid, const struct loop_options *o, FILE *out, struct err *e
 	if (pid ? observe_open(pid, o->delay_s, 1, &feed, e) : census_open(o->delay_s, 1, &feed, e)) return -1;
 	view_init(&v, pid ? panels_process : panels_list, history_new(panels_shapes, HISTORY_BYTES));
 	choose_panel(&v, o->panel);
-	feed->ops->want(feed, view_wants(&v) | 1u << STATE_CALLEES | 1u << STATE_CALLERS);
+	feed->ops->want(feed, view_wants(&v) | 1u << STATE_CALLEES | 1u << STATE_CALLERS | 1u << STATE_GROUPS);
 	status = 0;
 	for (unsigned i = 0; !status;) {
 		struct pollfd p = { .fd = feed->ops->descriptor(feed), .events = POLLIN };

@@ -239,13 +239,32 @@ static int by_cell(const void *a, const void *b, void *arg)
 	return c ? c : (i > k) - (i < k);
 }
 
+/* The rows [from, to), which are of one depth and of what is below: into out, which is as long. */
+static void order_branch(const struct sorting *s, size_t from, size_t to, size_t *out)
+{
+	const struct table_row *row = s->t->row;
+	size_t *head = xcalloc(to - from + 1, sizeof *head), n = 0, at = 0;
+
+	for (size_t i = from; i < to; i++)
+		if (row[i].depth <= row[from].depth) head[n++] = i;
+	qsort_r(head, n, sizeof *head, by_cell, (void *)s);
+	for (size_t i = 0; i < n; i++) {
+		size_t end = head[i] + 1;
+		while (end < to && row[end].depth > row[from].depth) end++;
+		out[at++] = head[i];
+		if (end > head[i] + 1) order_branch(s, head[i] + 1, end, out + at);
+		at += end - head[i] - 1;
+	}
+	free(head);
+}
+
 size_t *table_order(const struct table *t, unsigned column, int ascending)
 {
 	size_t *order = xcalloc(t->nrows + 1, sizeof *order);
 	struct sorting s = { t, column, ascending };
 
 	for (size_t i = 0; i < t->nrows; i++) order[i] = i;
-	if (column < t->shape->ncolumns) qsort_r(order, t->nrows, sizeof *order, by_cell, &s);
+	if (column < t->shape->ncolumns && t->nrows) order_branch(&s, 0, t->nrows, order);
 	return order;
 }
 

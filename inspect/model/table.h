@@ -77,7 +77,8 @@ struct table *table_difference(const struct table *now, const struct table *base
 
 /* The text of one cell: "-" when not known; signed in a difference. */
 void table_cell(const struct table_column *c, const union table_cell *v, int difference, char buf[TABLE_CELL]);
-/* Indices of the rows, sorted; unknown figures last. free() it. */
+/* Indices of the rows, sorted; unknown figures last. In a tree those with the same parent are, and each stands before what is below it;
+   column ncolumns: as the rows come. free() it. */
 size_t *table_order(const struct table *t, unsigned column, int ascending);
 unsigned table_column_find(const struct table_shape *s, const char *name);      /* ncolumns: none */
 

@@ -1,6 +1,7 @@
 /* panels.c: the screen without a terminal: panels filled from a heap, a snapshot and a lock report made by hand; every key on every panel;
  * what is shown at several sizes; time, mark, filter, sort. */
 #include <locale.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "inspect/lock/lock.h"
@@ -12,8 +13,10 @@
 #include "inspect/target/xalloc.h"
 #include "tests/tap.h"
 #include "tui/keys.h"
+#include "tui/known.h"
 #include "tui/outlook.h"
 #include "tui/panel.h"
+#include "tui/processes.h"
 #include "tui/surface.h"
 #include "tui/view.h"
 
@@ -194,6 +197,44 @@ static void figures(void)
 	view_close(&v);
 }
 
+/* Processes in groups, the smaller group first: sorted by sums, folded, filtered. */
+static void tree(void)
+{
+	static const struct { pid_t pid; uint64_t rss; const char *group, *cmdline; double inside; } made[] = {
+		{ 11, 10 << 20, "/a.slice/x.service", "alpha", NAN }, { 12, 30 << 20, "/a.slice/x.service", "beta", NAN }, { 13, 90 << 20, "/b.slice", "gamma", 1.5 },
+		{ 14, 1 << 20, "", "delta", NAN }, { 15, 20 << 20, "/b.slice", "epsilon", 2 },
+	};
+	enum { N = sizeof made / sizeof *made };
+	static struct known known[N];
+	const struct known *order[N];
+	struct state *s = state_new();
+	struct view v;
+
+	for (int i = 0; i < N; i++) {
+		known[i] = (struct known){ .proc = { .pid = made[i].pid, .rss_bytes = made[i].rss, .threads = 1 }, .group = (char *)made[i].group, .live = NAN, .retained = NAN,
+			.rate = NAN, .inside = made[i].inside };
+		strcpy(known[i].proc.cmdline, made[i].cmdline);
+		order[i] = &known[i];
+	}
+	s->at = 1;
+	s->table[STATE_PROCESSES] = table_new(panel_processes.shape);
+	s->table[STATE_GROUPS] = groups_table(order, N, 0);
+	view_init(&v, panels_list, history_new(panels_shapes, 1 << 20));
+	view_take(&v, s);
+	const char *text = screen(&v, 24, 120, "t"), *b = strstr(text, "▾ b.slice"), *a = strstr(text, "▾ a.slice"), *none = strstr(text, "▾ (no container)");
+	ok(b && a && none && b < a && a < none, "groups by the sum of what they hold");
+	shows(text, " 110M     -     -      -   3.5 ", "sums: what is known of them, and nothing that is not");
+	shows(text, " ▾ x.service", "a group in a group");
+	ok(strstr(text, "  beta") && strstr(text, "  beta") < strstr(text, "  alpha"), "in a group by size");
+	text = screen(&v, 24, 120, "I");
+	ok(strstr(text, "▾ b.slice") > strstr(text, "▾ a.slice") && strstr(text, "  beta") > strstr(text, "  alpha"), "turned round, at every level");
+	text = screen(&v, 24, 120, "I\\alph<enter>");
+	ok(strstr(text, "alpha") && strstr(text, "▾ x.service") && strstr(text, "▾ a.slice") && !strstr(text, "beta") && !strstr(text, "b.slice"), "a filter leaves what it is in");
+	text = screen(&v, 24, 120, "<esc><home><enter>");
+	ok(strstr(text, "▸ b.slice") && !strstr(text, "gamma") && strstr(text, "alpha"), "Enter folds the first group");
+	view_close(&v);
+}
+
 /* Every key there is, on every panel, at sizes from the smallest on. */
 static void every_key(void)
 {
@@ -234,6 +275,7 @@ int main(void)
 	panels_begin();
 	panels();
 	figures();
+	tree();
 	every_key();
 	return done();
 }
