@@ -76,37 +76,49 @@ static int run(const struct cmd *c, int argc, char **argv)
 	return flush(status);
 }
 
+/* The words as those of another command. */
+static int run_as(const struct cmd *c, int argc, char **argv)
+{
+	char **args = xcalloc((size_t)argc + 2, sizeof *args), *name = xstrdup(c->name);
+
+	args[0] = name;
+	for (int i = 0; i < argc; i++) args[i + 1] = argv[i];
+	int status = run(c, argc + 1, args);
+	free(name);
+	free(args);
+	return status;
+}
+
 /* `alloctop PID` and `alloctop NAME`: the screen of that process. */
 static int run_target(int argc, char **argv)
 {
 	struct err e = { 0 };
-	char **args = xcalloc((size_t)argc + 2, sizeof *args);
 	pid_t pid;
-	int status;
 
-	if (pid_resolve(argv[0], PID_OF_ANY, &pid, &e)) {
-		if (e.kind == ERR_GONE && !isdigit((unsigned char)*argv[0]))
-			err_set(&e, ERR_USAGE, "unknown command '%s', and no program is called so (see: alloctop --help)", argv[0]);
-		free(args);
-		return fail(&e);
-	}
-	args[0] = xstrdup("top");
-	for (int i = 0; i < argc; i++) args[i + 1] = argv[i];
-	status = run(&cmd_top, argc + 1, args);
-	free(args[0]);
-	free(args);
-	return status;
+	if (!pid_resolve(argv[0], PID_OF_ANY, &pid, &e)) return run_as(&cmd_top, argc, argv);
+	if (e.kind == ERR_GONE && !isdigit((unsigned char)*argv[0]))
+		err_set(&e, ERR_USAGE, "unknown command '%s', and no program is called so (see: alloctop --help)", argv[0]);
+	return fail(&e);
+}
+
+/* Whether a word is an option of the command, so that `alloctop -b` is `alloctop top -b`. */
+static int is_option_of(const struct cmd *c, const char *word)
+{
+	size_t n = strcspn(word, "=");
+
+	for (const struct option_row *o = c->options; o->name; o++)
+		if (word[1] == '-' ? n > 2 && !strncmp(o->name, word + 2, n - 2) : word[1] && word[1] == o->letter) return 1;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct err e = { 0 };
-	char list[] = "list", top[] = "top", *alone[] = { list, NULL }, *screen[] = { top, NULL };
 	const struct cmd *c;
 	const char *word = argc > 1 ? argv[1] : NULL;
 
 	setlocale(LC_CTYPE, "");
-	if (!word) return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? run(&cmd_top, 1, screen) : run(&cmd_list, 1, alone);
+	if (!word) return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? run_as(&cmd_top, 0, argv) : run_as(&cmd_list, 0, argv);
 	if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
 		help_overview(stdout);
 		return flush(0);
@@ -115,6 +127,7 @@ int main(int argc, char **argv)
 		puts("alloctop " ALLOCTOP_VERSION);
 		return flush(0);
 	}
+	if (word[0] == '-' && is_option_of(&cmd_top, word)) return run_as(&cmd_top, argc - 1, argv + 1);
 	if (word[0] == '-') {
 		err_set(&e, ERR_USAGE, "unknown option '%s' before a command (see: alloctop --help)", word);
 		return fail(&e);
