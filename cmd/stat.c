@@ -130,6 +130,7 @@ static int of_command(char **argv, const struct stat_options *o, struct cost_opt
 		r.user_s = seconds(&u.ru_utime);
 		r.system_s = seconds(&u.ru_stime);
 	}
+	if (!*c->program) snprintf(c->program, sizeof c->program, "%.63s", strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0]);
 	r.cost = c;
 	fflush(stdout);
 	int bad = show(&r, o, stderr, e);

@@ -2,6 +2,7 @@
  * or changes its meaning. What cannot be known is null. And what is missing, in words, for both forms. */
 #include "cmd/stat.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -117,6 +118,22 @@ static void say(struct notices *n, const char *fmt, ...)
 	va_end(ap);
 }
 
+static int is_denied(const struct cost *c, size_t i) { return c->event[i].refused == EACCES || c->event[i].refused == EPERM; }
+static int is_hardware(const struct cost *c, size_t i) { return c->event[i].refused && !is_denied(c, i) && c->event[i].hardware; }
+static int is_unknown(const struct cost *c, size_t i) { return c->event[i].refused && !is_denied(c, i) && !c->event[i].hardware; }
+
+/* "not counted: cycles, instructions: why" */
+static void say_refused(struct notices *n, const struct cost *c, int (*is)(const struct cost *c, size_t i), const char *why)
+{
+	char names[STAT_NOTICE / 2] = "";
+
+	for (size_t i = 0; i < c->nevents; i++) {
+		size_t len = strlen(names);
+		if (is(c, i)) snprintf(names + len, sizeof names - len, "%s%s", len ? ", " : "", c->event[i].name);
+	}
+	if (*names) say(n, "not counted: %s: %s", names, why);
+}
+
 static int any(const struct cost *c, int (*is)(const struct cost *c, size_t i))
 {
 	for (size_t i = 0; i < c->nevents; i++)
@@ -140,10 +157,10 @@ size_t stat_notices(const struct stat_reading *r, char notice[STAT_NOTICES][STAT
 {
 	const struct cost *c = r->cost;
 	struct notices n = { notice, 0 };
-	int hardware = 0;
 
-	for (size_t i = 0; i < c->nevents; i++) hardware |= c->event[i].hardware && c->event[i].refused;
-	if (*c->refused) say(&n, "not counted: %s: this machine%s does not give us %s", c->refused, hardware ? ", virtual perhaps," : "", hardware ? "the processor's counters" : "them");
+	say_refused(&n, c, is_hardware, "this machine, a virtual one perhaps, does not give us the processor's counters");
+	say_refused(&n, c, is_denied, "not permitted (needs CAP_PERFMON or root, or a lower perf_event_paranoid)");
+	say_refused(&n, c, is_unknown, "this kernel does not count that");
 	if (any(c, is_user_only)) say(&n, "without what the kernel does for the process: that was not permitted (needs CAP_PERFMON or root, or a lower perf_event_paranoid)");
 	if (any(c, is_shared)) say(&n, "some events had to share the processor's counters: their totals are scaled up");
 	if (any(c, is_unseen)) say(&n, "the process ended before it could be looked at: no share can be told");

@@ -92,7 +92,7 @@ static void head(FILE *f, const struct stat_reading *r)
 	const struct cost *c = r->cost;
 	unsigned threads = c->threads_max > c->threads ? c->threads_max : c->threads;
 
-	fprintf(f, "\n %s, pid %d: %u thread%s, %.2f s\n\n", *c->program ? c->program : "[ended at once]", (int)c->pid, threads, threads == 1 ? "" : "s", c->period_s);
+	fprintf(f, "\n %s, pid %d: %u thread%s, %.2f s\n\n", c->program, (int)c->pid, threads, threads == 1 ? "" : "s", c->period_s);
 	fprintf(f, "%18s  %17s  %-14s  %-16s %s\n", "total", "in the allocator", "share", "event", r->allocations > 0 ? "per allocation" : "");
 }
 

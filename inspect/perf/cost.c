@@ -217,20 +217,6 @@ static void drain(struct cost *c)
 
 /* ---- the measurement ---- */
 
-/* Which ones were refused; those that a user did not ask for by name leave without a trace but this. */
-static size_t refused(struct cost *c)
-{
-	size_t good = 0;
-
-	*c->refused = 0;
-	for (size_t i = 0; i < c->nevents; i++) {
-		size_t len = strlen(c->refused);
-		if (!c->event[i].refused) good++;
-		else snprintf(c->refused + len, sizeof c->refused - len, "%s%s", len ? ", " : "", c->event[i].name);
-	}
-	return good;
-}
-
 static int open_sampler(struct cost *c, const char *names, struct err *e)
 {
 	struct sampler_options so = { .hz = c->o.hz, .on_exec = c->o.on_exec };
@@ -260,7 +246,6 @@ int cost_open(struct cost **out, pid_t pid, const struct cost_options *o, struct
 		cost_close(c);
 		return -1;
 	}
-	refused(c);
 	c->threads = sampler_threads(c->sampler);
 	c->left_out = sampler_left_out(c->sampler);
 	c->inherits = sampler_inherits(c->sampler);
@@ -334,8 +319,8 @@ double cost_share(const struct cost *c, size_t i, double *error)
 	*error = -1;
 	if (c->event[i].refused || !(s->samples > 0) || s->unknown > s->weight / 2) return -1;
 	share = s->inside / all;
-	/* never seen in so many samples: not never */
-	*error = s->samples_inside > 0 ? sqrt(s->square_inside * (1 - share) * (1 - share) + (s->square - s->square_inside) * share * share) / all : 1 / s->samples;
+	/* never seen in so many samples: not never; nor is always always */
+	*error = s->samples_inside > 0 && s->samples_inside < s->samples ? sqrt(s->square_inside * (1 - share) * (1 - share) + (s->square - s->square_inside) * share * share) / all : 1 / s->samples;
 	return share;
 }
 

@@ -67,7 +67,6 @@ struct cost {
 	int inherits, exited;
 	double begin_s, period_s;
 	double lost, dropped;           /* samples: of the kernel's ring, of our table */
-	char refused[256];              /* events that the machine has not, ", " between them */
 };
 
 /* -1 with *e: GONE, DENIED, UNSUPPORTED, USAGE. */

@@ -53,6 +53,13 @@ static struct perf_event_attr attr_of(const struct sampler *s, size_t i)
 	return a;
 }
 
+/* What happens in the kernel alone: without it there would be nothing but zeros. */
+static int is_kernels(const struct event *ev)
+{
+	return ev->attr.type == PERF_TYPE_TRACEPOINT ||
+	       (ev->attr.type == PERF_TYPE_SOFTWARE && (ev->attr.config == PERF_COUNT_SW_CONTEXT_SWITCHES || ev->attr.config == PERF_COUNT_SW_CPU_MIGRATIONS));
+}
+
 /* Some kernels, and some users, get less than was asked for. */
 static int open_one(struct sampler *s, size_t i, pid_t tid, int cpu)
 {
@@ -62,7 +69,7 @@ static int open_one(struct sampler *s, size_t i, pid_t tid, int cpu)
 		struct perf_event_attr a = attr_of(s, i);
 		int fd = perf_open_on(&a, tid, cpu);
 		if (fd >= 0) return fd;
-		if ((errno == EACCES || errno == EPERM) && !a.exclude_kernel && !a.exclude_user) ev->user_only = 1;
+		if ((errno == EACCES || errno == EPERM) && !a.exclude_kernel && !a.exclude_user && !is_kernels(ev)) ev->user_only = 1;
 		else if ((errno == EINVAL || errno == E2BIG) && s->inherits && !s->nopened) s->inherits = 0;
 		else return -1;
 	}
@@ -129,9 +136,12 @@ static int open_thread(struct sampler *s, pid_t tid)
 
 static int refuse(const struct sampler *s, int sys, struct err *e)
 {
+	char what[64];
+
 	if (sys == ENOENT || sys == EOPNOTSUPP || sys == ENODEV || sys == EINVAL) return err_set(e, ERR_UNSUPPORTED, "pid %d: this machine counts none of the events asked for", (int)s->pid);
 	if (sys == ESRCH) return err_set(e, ERR_GONE, "pid %d: no such process", (int)s->pid);
-	return perf_error(e, sys, "sampling");
+	snprintf(what, sizeof what, "pid %d: sampling", (int)s->pid);
+	return perf_error(e, sys, what);
 }
 
 /* A thread that one of ours begins meanwhile is inherited. */
