@@ -37,6 +37,14 @@ void index_init(struct index *x, void *memory, uint32_t ids)
 	}
 }
 
+uint64_t *index_trim(struct index *x, uint64_t **end)
+{
+	uint32_t last = x->levels - 1, keep = LOAD(x->top) < last ? LOAD(x->top) : last;
+	*end = x->level[last] + (size_t)x->buckets[last] * WAYS;
+	STORE(x->levels, keep + 1);
+	return keep < last ? x->level[keep + 1] : *end;
+}
+
 static ALWAYS_INLINE uint64_t *bucket(const struct index *x, uint32_t level, uint64_t key)
 {
 	uint64_t h = key * 0x9E3779B97F4A7C15ULL >> 40;
@@ -46,7 +54,7 @@ static ALWAYS_INLINE uint64_t *bucket(const struct index *x, uint32_t level, uin
 int index_insert(struct index *x, uint64_t key, uint32_t id)
 {
 	uint64_t entry = key << ID_BITS | (id + 1);
-	for (uint32_t i = 0; i < x->levels; i++) {
+	for (uint32_t i = 0; i < LOAD(x->levels); i++) {
 		uint64_t *b = bucket(x, i, key);
 		for (int k = 0; k < WAYS; k++) {
 			uint64_t empty = 0;

@@ -22,6 +22,8 @@ struct index {
 /* Bytes of zeroed memory an index for `ids` ids needs; index_init lays it out there. */
 size_t index_bytes(uint32_t ids);
 void index_init(struct index *x, void *memory, uint32_t ids);
+/* Does without the levels above the next one to be used. Returns where their memory begins, and its end. */
+uint64_t *index_trim(struct index *x, uint64_t **end);
 
 /* 0, or -1 when every bucket of the key is full. */
 int index_insert(struct index *x, uint64_t key, uint32_t id);

@@ -97,9 +97,41 @@ int segment_renew(void)
 	int old = sandbox_entered() ? -1 : segment_descriptor();
 	if (old >= 0) sys_close(old);
 	segment.fd = -1;
-	if (!held.at || map_over(held.at, p.size) || map_over(held.private, p.private_size)) return -1;
+	if (!held.private || map_over(held.at, p.size) || map_over(held.private, p.private_size)) return -1;
 	lay_out(held.at, &p, held.private);
 	fill_header(held.at, p.size, WIRE_PRIVATE, 1, "");
+	return 0;
+}
+
+static void unmap(const char *from, const char *to)
+{
+	if (from < to) sys_munmap((void *)from, (size_t)(to - from));
+}
+
+static void cut(uint32_t *max, uint32_t used, uint32_t room, const void *table, size_t size)
+{
+	uint32_t keep = used < *max / 2 ? used * 2 + room : *max;
+	if (keep >= *max) return;
+	uint64_t from = page_up((uint64_t)table + keep * size), end = page_up((uint64_t)table + *max * size);
+	RELEASE(*max, keep);
+	unmap((char *)from, (char *)end);
+}
+
+int segment_trim(void)
+{
+	enum { ROOM = 1024, ROOM_FRAMES = 1 << 14, ROOM_THREADS = 128 };
+	void *private = __atomic_exchange_n(&held.private, NULL, __ATOMIC_ACQ_REL);
+	if (!private) return -1;
+	cut(&segment.frames_max, LOAD(segment.frames_used), ROOM_FRAMES, segment.frames, sizeof *segment.frames);
+	cut(&segment.sites_max, LOAD(segment.sites_used), ROOM, segment.sites, sizeof *segment.sites);
+	uint32_t threads = segment.threads_max;
+	cut(&segment.threads_max, LOAD(segment.threads_used), ROOM_THREADS, segment.threads, sizeof *segment.threads);
+	if (segment.exact) cut(&threads, LOAD(segment.threads_used), ROOM_THREADS, segment.exact, WIRE_CLASSES * sizeof *segment.exact);
+	cut(&segment.live_max, LOAD(segment.live_used), 2 * ROOM, segment.live, sizeof *segment.live);
+	uint64_t *end, *from = index_trim(&segment.live_index, &end);
+	unmap((char *)from, (char *)end);
+	from = index_trim(&segment.site_index, &end);
+	unmap((char *)from, (char *)end);
 	return 0;
 }
 

@@ -33,6 +33,9 @@ int segment_open(const char *notices);
 /* In a forked child: a new, empty segment in private memory, in the place of the old one. At the same addresses, because the fork may
    have come from a signal handler: what it interrupted goes on in the child, and may still write to a record. -1: no memory. */
 int segment_renew(void);
+/* Gives back what is reserved beyond twice of what is used and some; from then on segment_renew finds no memory. Once: -1 afterwards. The
+   room that stays is what a thread that has just looked at the old end may still claim. */
+int segment_trim(void);
 /* Puts the loaded objects that modules.h knows into the segment. */
 void segment_modules(void);
 /* The descriptor, if the program has not closed it; else -1. */

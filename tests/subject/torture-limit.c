@@ -108,6 +108,23 @@ static void locked(void)
 	threads(2);
 }
 
+/* All memory locked, within a limit that the program alone fits into: what is reserved counts. */
+static void all_locked(void)
+{
+	struct rlimit r;
+	churn(50);
+	CHECK(!getrlimit(RLIMIT_MEMLOCK, &r), "getrlimit");
+	if (r.rlim_max > 8 << 20) r.rlim_max = 8 << 20;
+	r.rlim_cur = r.rlim_max;
+	CHECK(!setrlimit(RLIMIT_MEMLOCK, &r) && !setuid(65534), "limit of %llu", (unsigned long long)r.rlim_max);
+	CHECK(!mlockall(MCL_CURRENT), "mlockall: errno %d", errno);
+	churn(50);
+	threads(3);
+	child();
+	CHECK(!mlockall(MCL_CURRENT | MCL_FUTURE) || errno == ENOMEM, "mlockall: errno %d", errno);
+	churn(50);
+}
+
 /* ---- seccomp ---- */
 
 struct filter { uint16_t code; uint8_t jt, jf; uint32_t k; };
@@ -198,7 +215,7 @@ static void strict(void)
 
 static const struct mode modes[] = {
 	{ "no-files", no_files }, { "no-file-size", no_file_size }, { "no-locked", no_locked }, { "small-stack", small_stack },
-	{ "no-core", no_core }, { "numbers", numbers }, { "space", space }, { "locked", locked }, { "filter", filter },
+	{ "no-core", no_core }, { "numbers", numbers }, { "space", space }, { "locked", locked }, { "all-locked", all_locked }, { "filter", filter },
 	{ "filter-beside-threads", filter_beside_threads }, { "filter-for-all", filter_for_all }, { "strict", strict },
 };
 TORTURE_MAIN(modes)
