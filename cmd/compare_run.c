@@ -4,10 +4,13 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "cmd/compare_variant.h"
+#include "cmd/preflight.h"
+#include "cmd/program.h"
 #include "inspect/target/err.h"
 
 static const double grace_s = 2;
@@ -70,6 +73,15 @@ int run_verdict(const struct run_order *o, const struct compare_variant *v, cons
 	return err_set(e, ERR_FAIL, "compare: %s: %s%.120s %s%s%s", v->name, what, name, how, *words ? ": " : "", words);
 }
 
+static int gains(const struct compare_variant *v)
+{
+	char *file = program_find(v->argv[0]);
+	int does = file && preflight_gains(file);
+
+	free(file);
+	return does;
+}
+
 int run_command(const struct run_order *o, struct compare_variant *v, int warm, struct compare_run *out, struct look_allocator *seen, struct err *e)
 {
 	struct exit_look look = { { LOOK_UNKNOWN, LOOK_UNKNOWN }, seen, v->library };
@@ -78,8 +90,11 @@ int run_command(const struct run_order *o, struct compare_variant *v, int warm, 
 	struct process_order po = { .argv = v->argv, .envp = env, .input = o->input, .show = o->show, .keep_words = warm,
 	                            .trace = warm || !o->no_trace, .at_exit = at_exit, .arg = &look };
 	struct process p;
-	int bad = process_start(&p, &po, e);
+	int bad;
 
+	if (po.trace && gains(v)) po.trace = 0;
+	bad = process_start(&p, &po, e);
+	if (seen && !p.traced) snprintf(seen->why, sizeof seen->why, "not looked at, as it cannot be traced");
 	if (!bad && !process_wait(&p, o->timeout)) {
 		process_end(&p, grace_s);
 		bad = process_interrupted() ? err_set(e, ERR_FAIL, "compare: interrupted")

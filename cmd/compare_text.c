@@ -13,7 +13,7 @@
 #include "inspect/model/units.h"
 #include "inspect/target/xalloc.h"
 
-enum { FIRST_WIDTH = 12, CELL_WIDTH = 13, NAME_WIDTH = 22, CELL = 64, COMMAND_WIDTH = 200 };
+enum { FIRST_WIDTH = 12, CELL_WIDTH = 14, NAME_WIDTH = 22, CELL = 64, COMMAND_WIDTH = 200 };
 
 /* Three digits that count: of two runs 1.2 s and 1.3 s would say nothing. */
 static void seconds(double v, char out[CELL])
@@ -97,7 +97,7 @@ static void told(const struct compare_variant *v, char *out, size_t n)
 	else if (v->use == COMPARE_USED && v->library) snprintf(out, n, "%s, %s", v->allocator, v->library);
 	else if (v->use == COMPARE_USED) snprintf(out, n, "%s in %s", v->allocator, v->owner);
 	else if (v->library) snprintf(out, n, "%s", v->library);
-	else snprintf(out, n, "%s", set ? "" : "allocator not known");
+	else snprintf(out, n, "%s", set || *v->note ? "" : "allocator not known");
 	size_t len = strlen(out);
 	if (!v->skipped && *v->note) snprintf(out + len, n - len, "%s%s", len ? "; " : "", v->note);
 	plain_text(out);

@@ -84,30 +84,43 @@ static int interpreter(int fd, char *path, size_t n)
 	return *s != 0;
 }
 
-enum preflight_verdict preflight(const char *path, char *why, unsigned n)
+/* The file that the kernel executes in the end, open, or -1: executable but not readable, or gone: exec will tell. */
+static int open_program(const char *path)
 {
-	enum preflight_verdict verdict = PREFLIGHT_FINE;
 	char file[512];
 
 	snprintf(file, sizeof file, "%s", path);
 	for (int i = 0; i <= SCRIPTS_MAX; i++) {
 		int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (fd < 0) return PREFLIGHT_FINE;      /* executable but not readable, or gone: exec will tell */
-		if (interpreter(fd, file, sizeof file)) {
-			close(fd);
-			continue;
-		}
-		const char *gain = gains(fd);
-		elf_version(EV_CURRENT);
-		Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-		if (elf && elf_kind(elf) == ELF_K_ELF) verdict = look_elf(elf, why, n);
-		if (elf) elf_end(elf);
-		if (verdict != PREFLIGHT_NOTHING && gain) {
-			snprintf(why, n, "%s, so the loader ignores what is preloaded", gain);
-			verdict = PREFLIGHT_NOTHING;
-		}
+		if (fd < 0 || !interpreter(fd, file, sizeof file)) return fd;
 		close(fd);
-		return verdict;
 	}
-	return PREFLIGHT_FINE;
+	return -1;
+}
+
+enum preflight_verdict preflight(const char *path, char *why, unsigned n)
+{
+	enum preflight_verdict verdict = PREFLIGHT_FINE;
+	int fd = open_program(path);
+
+	if (fd < 0) return PREFLIGHT_FINE;
+	const char *gain = gains(fd);
+	elf_version(EV_CURRENT);
+	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (elf && elf_kind(elf) == ELF_K_ELF) verdict = look_elf(elf, why, n);
+	if (elf) elf_end(elf);
+	if (verdict != PREFLIGHT_NOTHING && gain) {
+		snprintf(why, n, "%s, so the loader ignores what is preloaded", gain);
+		verdict = PREFLIGHT_NOTHING;
+	}
+	close(fd);
+	return verdict;
+}
+
+int preflight_gains(const char *path)
+{
+	int fd = open_program(path), does = fd >= 0 && gains(fd) != NULL;
+
+	if (fd >= 0) close(fd);
+	return does;
 }

@@ -13,4 +13,7 @@ enum preflight_verdict {
    the program's name, unless fine. */
 enum preflight_verdict preflight(const char *path, char *why, unsigned n);
 
+/* Does it gain privileges when it is executed? Then it loses them under ptrace. */
+int preflight_gains(const char *path);
+
 #endif
