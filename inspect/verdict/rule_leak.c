@@ -11,7 +11,9 @@
 #include "inspect/verdict/growth.h"
 
 enum { SITES = 3, LONG_WATCH_S = 30, YOUNG_S = 60 };
-static const double own_share = 0.1;    /* of the growth: a site is named */
+static const double
+	own_share = 0.1,        /* of the growth: a site is named */
+	held_at_most = 3;       /* times the growth of live memory; beyond, it is the allocator's keeping that is to be looked at */
 
 struct grower { const struct facts_site *site; struct growth_line line; };
 
@@ -83,15 +85,16 @@ static enum rule_answer test(const struct facts *f, struct finding *x)
 	growth_of(f, &g);
 	if (!g.tested) return finding_missing(x, "too few looks at it to tell growth from noise: watch longer");
 	if (isnan(g.live.rise)) return finding_missing(x, "live memory could not be read twice: %s", f->heap_group.known ? f->agent_group.why : f->heap_group.why);
-	if (!g.live.steady) return RULE_NO;
+	if (!g.live.steady || g.held.rise > held_at_most * g.live.rise) return RULE_NO;
 	const struct trend *t = g.live.trend.n >= GROWTH_POINTS ? &g.live.trend : &g.rss.trend;
 	double slope = g.live.rise / f->watch_s;
 	finding_headline(x, "live memory grows by %s/s: %s in %s, and it has not stopped", units_bytes(slope, rate), units_bytes(g.live.rise, rise), units_seconds(f->watch_s, high));
 	finding_say(x, FINDING_EVIDENCE, "%s: %s/s (95 %%: %s to %s), p = %.1g over %zu looks, %.0f %% of the steps go up; live %s by the %s", t == &g.live.trend ? "live" : "RSS, as live itself is too dear to read often",
 	            units_bytes(t->slope, rate), units_bytes(fmax(t->low, 0), low), units_bytes(t->high, high), t->p, t->n, 100 * t->rises, units_bytes(g.live.level, level),
 	            f->live_source ? f->live_source : "ledger");
-	if (!isnan(g.held.rise)) finding_say(x, FINDING_EVIDENCE, "free memory that the allocator holds changed by %s%s meanwhile: it is not that memory is kept after it was freed", g.held.rise < 0 ? "-" : "",
-	                                     units_bytes(fabs(g.held.rise), rise));
+	if (!isnan(g.held.rise))
+		finding_say(x, FINDING_EVIDENCE, "free memory that the allocator holds changed by %s%s meanwhile%s", g.held.rise < 0 ? "-" : "", units_bytes(fabs(g.held.rise), rise),
+		            g.held.rise < g.live.rise / 2 ? ": it is not that memory is kept after it was freed" : "");
 	double explained = say_sites(f, slope, x);
 	if (explained > 0) finding_say(x, FINDING_EVIDENCE, "these sites make up %.0f %% of the growth", fmin(100 * explained / slope, 100));
 	const char *runtime = f->id.runtime;
@@ -112,7 +115,7 @@ const struct rule rule_leak = {
 	               "is not malloc's at all. So the trend is tested on live memory itself, read from the allocator's own records, or estimated by the agent where those cannot be read. Mann and Kendall's test asks "
 	               "whether it rises more often than noise would, Theil and Sen's slope how fast; the rise must stand out from the scatter around the line, and the second half must still rise, as a cache that "
 	               "fills up flattens. With an agent the same is asked of each site. A cache that grows without a limit reads the same from outside: whether it is meant to is for its author to say.",
-	.threshold = "p < 0.01 over at least 6 looks; a rise of at least 256K and 0.5 % of live memory, and 3 times the scatter around the line; the second half at least 0.3 times as steep; a site is named from 10 % of the "
+	.threshold = "p < 0.01 over at least 6 looks; a rise of at least 256K and 0.5 % of live memory, and 3 times the scatter around the line; the second half at least 0.3 times as steep; not if free memory held grows by more than 3 times as much, see retention. A site is named from 10 % of the "
 	             "growth on. Certain when at least 30 s were watched and sites explain half of it; only possible in a process younger than a minute or watched for less than 5 s",
 	.source = "Mann 1945 (Econometrica 13), Kendall 1975 (Rank Correlation Methods), Sen 1968 (JASA 63)",
 	.test = test,

@@ -77,11 +77,11 @@ static enum rule_answer growing(const struct facts *f, struct finding *x)
 	growth_of(f, &g);
 	if (!g.tested || !g.rss.steady || !f->before.ledger.nrows || isnan(g.other_rise) || g.other_rise < share_of_growth * g.rss.rise) return RULE_NO;
 	const struct ledger_row *r = grown_most(f, &by);
-	if (!r) return RULE_NO;
+	if (!r || by < share_of_growth * g.rss.rise) return RULE_NO;
 	finding_headline(x, "RSS grows by %s/s, and it is not malloc's: %s", units_bytes(g.rss.rise / f->watch_s, rate), r->name);
 	finding_say(x, FINDING_EVIDENCE, "in %s RSS rose by %s, live memory by %s, free memory held by %s; p = %.1g", units_seconds(f->watch_s, rate), units_bytes(g.rss.rise, rss),
 	            units_bytes(fmax(g.live.rise, 0), live), units_bytes(fmax(g.held.rise, 0), held), g.rss.trend.p);
-	finding_say(x, FINDING_EVIDENCE, "%s grew by %s, to %s (threshold: %.0f %% of the growth is in no allocator)", r->name, units_bytes(by, grown), units_bytes((double)r->bytes, held), 100 * share_of_growth);
+	finding_say(x, FINDING_EVIDENCE, "%s grew by %s, to %s (threshold: %.0f %% of the growth)", r->name, units_bytes(by, grown), units_bytes((double)r->bytes, held), 100 * share_of_growth);
 	advise(f, r->name, x);
 	x->certainty = f->uptime_s < 60 ? FINDING_POSSIBLE : FINDING_LIKELY;
 	x->cost_bytes = g.rss.rise / f->watch_s * 3600;
@@ -133,7 +133,7 @@ const struct rule rule_not_malloc = {
 	.explanation = "Resident memory is more than malloc: stacks of threads, mapped files, shared memory, code made by a compiler at run time, heaps that a language's runtime maps itself. The ledger has a row "
 	               "for each. When resident memory grows and neither live nor held memory does, the row that grew says what it is; settings of an allocator do nothing for it. Without growth it is named only where "
 	               "it hurts: thread stacks that are a large part, or a process near the limit of its control group.",
-	.threshold = "RSS grows (see leak: the same test) and at least 60 % of that is in no allocator; or thread stacks of at least 64M and 30 % of RSS; or RSS of at least 80 % of the memory limit, half of it in no allocator",
+	.threshold = "RSS grows (see leak: the same test) and one row of the ledger that is no allocator's by at least 60 % of that; or thread stacks of at least 64M and 30 % of RSS; or RSS of at least 80 % of the memory limit, half of it in no allocator",
 	.source = "proc_pid_smaps(5), pthread_attr_setstacksize(3), cgroups(7)",
 	.test = test,
 };

@@ -18,8 +18,9 @@ static void say_advice(const struct facts *f, struct finding *x)
 
 	if (!a) return;
 	if (!strcmp(a->name, "glibc")) {
-		recipe_tunable(f, x, "arena_max", "MALLOC_ARENA_MAX", "2");
-		recipe_code(x, "call malloc_trim(0) after peaks");
+		if (a->narenas > 2) recipe_tunable(f, x, "arena_max", "MALLOC_ARENA_MAX", "2");
+		recipe_code(x, "call malloc_trim(0) from time to time: it returns whole free pages, wherever they are");
+		recipe_replace(f, x, "jemalloc");
 	} else if (!strcmp(a->name, "jemalloc")) {
 		recipe_jemalloc(f, x, a, "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0");
 	} else if (!strcmp(a->name, "tcmalloc")) {
