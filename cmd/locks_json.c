@@ -113,6 +113,8 @@ static json_t *row_of(const struct locks_reading *r, const struct lock_row *row)
 	figure(o, "lost_s_per_s", &row->lost_s_per_s);
 	figure(o, "eagain", &row->eagain);
 	figure(o, "cpu_s_per_s", &row->cpu_s_per_s);
+	figure(o, "wake_s_per_s", &row->wake_s_per_s);
+	figure(o, "spin_s_per_s", &row->spin_s_per_s);
 	json_object_set_new(o, "threads", waiters(row));
 	json_object_set_new(o, "stacks_source", row->stack_source ? json_string(row->stack_source) : json_null());
 	json_object_set_new(o, "stacks_sampled", json_integer(row->stack_samples));
@@ -189,6 +191,11 @@ static json_t *summary(const struct lock_report *l)
 	json_object_set_new(o, "threads", json_integer(l->threads));
 	json_object_set_new(o, "allocator_lost_s_per_s", real(l->allocator_lost));
 	json_object_set_new(o, "allocator_lost_s_per_s_error", real(l->allocator_error));
+	figure(o, "waking_s_per_s", &l->waking);
+	figure(o, "spinning_s_per_s", &l->spinning);
+	real_of(o, "delay_factor", l->delay_factor > 0 ? l->delay_factor : LOCK_UNKNOWN);
+	real_of(o, "allocator_cost_s_per_s", l->cost);
+	real_of(o, "allocator_cost_s_per_s_error", l->cost_error);
 	json_object_set_new(o, "all_lost_s_per_s", json_real(l->all_lost));
 	json_object_set_new(o, "allocator_share", l->allocator_lost >= 0 && l->all_lost > 0 ? json_real(l->allocator_lost / l->all_lost) : json_null());
 	json_object_set_new(o, "exited", json_boolean(l->exited));

@@ -220,6 +220,10 @@ static void allocator_lock(const struct locks_reading *r, const struct lock_row 
 		         row->eagain.source ? " returned at once" : "");
 		line(columns, "waits", words, row->waits_per_s.source);
 	}
+	if (row->wake_s_per_s.value > 0 || row->spin_s_per_s.value > 0) {
+		snprintf(words, sizeof words, "%s threads wake others; %s about to wait", figure(&row->wake_s_per_s, a), figure(&row->spin_s_per_s, b));
+		line(columns, "beside", words, row->wake_s_per_s.source);
+	}
 	if (row->cpu_s_per_s.source && row->cpu_s_per_s.value > 0) {
 		snprintf(words, sizeof words, "%s processors busy in futex calls", figure(&row->cpu_s_per_s, a));
 		line(columns, "calls", words, row->cpu_s_per_s.source);
@@ -348,7 +352,31 @@ static void sources(const struct lock_report *l, unsigned columns)
 	if (l->pauses) printf("  %u stop%s of a thread for its stack: median %.0f µs, longest %.0f µs\n", l->pauses, l->pauses == 1 ? "" : "s", l->pause_median_us, l->pause_max_us);
 }
 
-static void summary(const struct lock_report *l)
+/* Of the lock that costs most: rows are in that order. */
+static const char *lost_source(const struct lock_report *l) { return l->nrows ? l->row[0].lost_s_per_s.source : NULL; }
+
+/* What the cost is made of, when it is not the waiting alone; and what is missing from it. */
+static void cost(const struct lock_report *l, unsigned columns)
+{
+	struct lock_figure waiting = { l->allocator_lost, l->allocator_error, lost_source(l) };
+	char a[64], b[64], words[LINE];
+
+	if (!l->waking.source) {
+		if (waiting.value > 0) puts("not in it: what waking others costs (cpu-clock would tell)");
+		return;
+	}
+	if (l->waking.value + l->spinning.value < 0.005) return;
+	snprintf(words, sizeof words, "%s threads", figure(&waiting, a));
+	line(columns, "waiting", words, waiting.source);
+	snprintf(words, sizeof words, "%s threads, and %s about to wait", figure(&l->waking, a), figure(&l->spinning, b));
+	line(columns, "waking", words, l->waking.source);
+	if (l->delay_factor > 1.05) {
+		snprintf(words, sizeof words, "its threads run 1 second of %.1f that they could", l->delay_factor);
+		line(columns, "", words, l->waking.source);
+	}
+}
+
+static void summary(const struct lock_report *l, unsigned columns)
 {
 	char a[UNITS_MAX], b[UNITS_MAX];
 
@@ -358,7 +386,8 @@ static void summary(const struct lock_report *l)
 		printf("what allocator locks cost could not be told\n");
 		return;
 	}
-	printf("allocator locks cost %s of %u threads (±%s); ", number(l->allocator_lost, a), l->threads, number(l->allocator_error, b));
+	cost(l, columns);
+	printf("allocator locks cost %s of %u threads (±%s); ", number(l->cost, a), l->threads, number(l->cost_error, b));
 	if (l->all_lost > 0) printf("%.0f%% of all lock waiting\n", 100 * l->allocator_lost / l->all_lost);
 	else puts("no waiting for any lock was seen");
 }
@@ -373,5 +402,5 @@ void locks_text(const struct locks_reading *r, unsigned columns, unsigned limit)
 	locks_calls_text(r, columns, limit);
 	others(r, columns, limit);
 	sources(l, columns);
-	summary(l);
+	summary(l, columns);
 }

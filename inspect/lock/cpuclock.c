@@ -1,6 +1,7 @@
 /* cpuclock.c: stacks of threads that spend their time in futex calls instead of sleeping there, which is how musl's waiters wait: the
  * kernel's processor clock samples every thread with its registers, and a sample whose registers are those of a futex call that waits on
- * an allocator's lock is one. Stops nobody. Tells where from, not how long. */
+ * an allocator's lock is one. Stops nobody. Tells where from; and what a lock costs beside the waiting for it: calls that wake others, and
+ * spinning around the calls. Those are processor time; the kernel says for how long its threads wait for a processor meanwhile. */
 #include "inspect/lock/tally.h"
 
 #include <dirent.h>
@@ -21,7 +22,12 @@ static const char name[] = "cpu-clock";
 /* Odd, so that nothing is in step with it. A ring holds what one thread gathers until the next look. */
 enum { HZ = 149, RING_PAGES = 64, RING_TOTAL = 16384, RESERVED = 64 };
 
-struct clocked { pid_t tid; int fd, alive; char name[16]; struct perf_ring ring; };
+/* busy, delayed: the kernel's account of it, in nanoseconds, at the last look. */
+struct clocked { pid_t tid; int fd, alive; char name[16]; struct perf_ring ring; uint64_t busy, delayed; };
+
+/* Samples by what a thread did about one lock: in a call that waits, in one that wakes, or within REACH of the instructions that call. */
+enum { PLACES = 8, REACH = 192 };
+struct spent { uint64_t wait, wake, spin; uint64_t place[PLACES]; unsigned nplaces; };
 
 struct clock {
 	const struct lock_watch *w;
@@ -29,7 +35,8 @@ struct clock {
 	struct clocked *thread, *now; size_t n;
 	size_t descriptors, left_out;
 	uint64_t samples, inside, lost;
-	uint64_t *spent;                /* samples in futex calls, by known lock */
+	struct spent *spent;            /* by known lock */
+	uint64_t busy, delayed;         /* of all threads, while they were watched */
 };
 
 static unsigned flags_of(void *arg, uint64_t id)
@@ -54,6 +61,21 @@ static int in_call(const struct lock_watch *w, const struct unwind_sample *u)
 	return u->reg[UNWIND_RETURN] == u->reg[UNWIND_PC] && mem_read_some(w->t->mem, u->reg[UNWIND_PC] - 2, b, 2) == 2 && b[0] == 0x0f && b[1] == 0x05;
 }
 
+/* Where a lock's calls are made is learnt from the calls: in musl that is in the middle of the functions that take it and give it back. */
+static void learn(struct spent *x, uint64_t pc)
+{
+	for (unsigned i = 0; i < x->nplaces; i++)
+		if (x->place[i] == pc) return;
+	if (x->nplaces < PLACES) x->place[x->nplaces++] = pc;
+}
+
+static int is_near(const struct spent *x, uint64_t pc)
+{
+	for (unsigned i = 0; i < x->nplaces; i++)
+		if (pc - x->place[i] + REACH < 2 * REACH) return 1;
+	return 0;
+}
+
 static void on_sample(void *arg, const struct perf_sample *s)
 {
 	struct clock *c = arg;
@@ -64,9 +86,18 @@ static void on_sample(void *arg, const struct perf_sample *s)
 	c->samples++;
 	if (!s->has_regs) return;
 	size_t which = find_known(c->w, s->user.reg[UNWIND_ARG0]);
-	if (which == c->w->nknown || !in_call(c->w, &s->user)) return;
-	c->spent[which]++;
-	if (!tally_is_wait(s->user.reg[UNWIND_ARG1])) return;
+	if (which == c->w->nknown) return;
+	struct spent *x = &c->spent[which];
+	if (!in_call(c->w, &s->user)) {
+		x->spin += (uint64_t)is_near(x, s->user.reg[UNWIND_PC]);
+		return;
+	}
+	learn(x, s->user.reg[UNWIND_PC]);
+	if (!tally_is_wait(s->user.reg[UNWIND_ARG1])) {
+		x->wake++;
+		return;
+	}
+	x->wait++;
 	if (!(row = tally_row(c->w, c->r, s->user.reg[UNWIND_ARG0]))) return;
 	c->inside++;
 	n = unwind_stack(c->w->unwinder, &s->user, pc, LOCK_DEPTH_MAX, &scanned);
@@ -80,6 +111,25 @@ static void on_lost(void *arg, uint64_t n)
 	struct clock *c = arg;
 
 	c->lost += n;
+}
+
+/* schedstat: nanoseconds on a processor, and waiting for one. */
+static void account(struct clock *c, struct clocked *t)
+{
+	unsigned long long busy, delayed;
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", (int)c->w->t->pid, (int)t->tid);
+	FILE *f = fopen(path, "re");
+	int got = f ? fscanf(f, "%llu %llu", &busy, &delayed) : 0;
+	if (f) fclose(f);
+	if (got != 2) return;
+	if (t->busy && busy >= t->busy && delayed >= t->delayed) {
+		c->busy += busy - t->busy;
+		c->delayed += delayed - t->delayed;
+	}
+	t->busy = busy ? busy : 1;
+	t->delayed = delayed;
 }
 
 static void close_thread(struct clocked *t)
@@ -107,6 +157,7 @@ static int add(struct clock *c, pid_t tid, struct err *e)
 	struct clocked t = { .tid = tid, .alive = 1, .fd = perf_open(&a, tid) };
 	if (t.fd >= 0 && !perf_map(&t.ring, t.fd, pages)) {
 		proc_thread_name(c->w->t->pid, tid, t.name);
+		account(c, &t);
 		if (!(c->n & (c->n - 1))) c->thread = xreallocarray(c->thread, c->n ? 2 * c->n : 1, sizeof *c->thread);
 		c->thread[c->n++] = t;
 		return 0;
@@ -138,8 +189,10 @@ static int list(struct clock *c, struct err *e)
 		size_t i;
 		if (tid <= 0) continue;
 		for (i = 0; i < had && c->thread[i].tid != tid; i++);
-		if (i < had) c->thread[i].alive = 1;
-		else bad = add(c, tid, e);
+		if (i < had) {
+			c->thread[i].alive = 1;
+			account(c, &c->thread[i]);
+		} else bad = add(c, tid, e);
 	}
 	closedir(d);
 	for (size_t i = 0; i < c->n;) {
@@ -152,15 +205,24 @@ static int list(struct clock *c, struct err *e)
 	return bad;
 }
 
-/* A lock that was never seen in a call spent less than one sample. */
+/* n samples of one in `each` processor-seconds, so many thread-seconds for each processor-second; never seen: less than one sample. */
+static struct lock_figure figure(uint64_t n, double each, double times)
+{
+	return (struct lock_figure){ (double)n * each * times, sqrt(n ? (double)n : 1) * each * times, name };
+}
+
 static void report(struct clock *c)
 {
 	double each = c->r->period_s > 0 ? 1 / (HZ * c->r->period_s) : 0;
 
+	c->r->delay_factor = c->busy ? 1 + (double)c->delayed / (double)c->busy : 1;
 	for (size_t i = 0; i < c->w->nknown && !c->left_out && each > 0; i++) {
 		struct lock_row *row = tally_row(c->w, c->r, c->w->known[i].lock.addr);
-		double n = (double)c->spent[i];
-		if (row) row->cpu_s_per_s = (struct lock_figure){ n * each, sqrt(n > 0 ? n : 1) * each, name };
+		const struct spent *x = &c->spent[i];
+		if (!row) continue;
+		row->cpu_s_per_s = figure(x->wait + x->wake, each, 1);
+		row->wake_s_per_s = figure(x->wake, each, c->r->delay_factor);
+		row->spin_s_per_s = figure(x->spin, each, c->r->delay_factor);
 	}
 }
 
@@ -180,6 +242,7 @@ static int run(struct clock *c, struct err *e)
 		}
 	}
 	c->r->period_s = now - begin;
+	for (size_t i = 0; i < c->n; i++) account(c, &c->thread[i]);
 	return 0;
 }
 

@@ -45,6 +45,9 @@ struct lock_row {
 	struct lock_figure waits_per_s;         /* calls that wait, in the kernel; jemalloc: by its own count */
 	struct lock_figure lost_s_per_s;        /* thread-seconds of waiting per second */
 	struct lock_figure cpu_s_per_s;         /* processor-seconds per second spent in futex calls on it, waking others included */
+	/* Thread-seconds per second beside the waiting, the time that those threads wait for a processor included: in calls that wake others, and around
+	   the calls, before a thread counts as waiting. */
+	struct lock_figure wake_s_per_s, spin_s_per_s;
 	struct lock_figure eagain;              /* share of waiting calls that returned at once */
 	struct lock_stack *stack; size_t nstacks;       /* most expensive first */
 	const char *stack_source; unsigned stack_samples;
@@ -83,6 +86,9 @@ struct lock_report {
 	struct lock_notice notice[12]; size_t nnotices;
 	double allocator_lost, all_lost;        /* thread-seconds per second: sums over what is a lock; LOCK_UNKNOWN if nothing could tell */
 	double allocator_error;
+	struct lock_figure waking, spinning;                    /* of the allocators' locks, likewise summed; source NULL: unknown */
+	double cost, cost_error;        /* all three; without those that are unknown. LOCK_UNKNOWN when the first is */
+	double delay_factor;            /* thread-seconds for each processor-second of the process: more than 1 where threads wait for processors. 0: unknown */
 	struct lock_calls calls;
 	double pause_median_us, pause_max_us; unsigned pauses;  /* stops of threads for unwinding */
 };

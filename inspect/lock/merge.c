@@ -32,6 +32,8 @@ static void merge_row(struct lock_row *into, struct lock_row *from)
 	take(&into->lost_s_per_s, &from->lost_s_per_s);
 	take(&into->eagain, &from->eagain);
 	take(&into->cpu_s_per_s, &from->cpu_s_per_s);
+	take(&into->wake_s_per_s, &from->wake_s_per_s);
+	take(&into->spin_s_per_s, &from->spin_s_per_s);
 	if (is_better(into->stack_samples, from->stack_samples)) {
 		struct lock_stack *stack = into->stack;
 		size_t n = into->nstacks;
@@ -61,6 +63,7 @@ void merge(const struct lock_watch *w, struct lock_report *into, struct lock_rep
 	}
 	for (size_t i = 0; i < from->nnotices && into->nnotices < sizeof into->notice / sizeof *into->notice; i++)
 		into->notice[into->nnotices++] = from->notice[i];
+	if (from->delay_factor > 0) into->delay_factor = from->delay_factor;
 	if (from->calls.source) {
 		into->calls = from->calls;
 		from->calls = (struct lock_calls){ 0 };
@@ -156,6 +159,28 @@ static void complete(struct lock_row *row, const char *watching)
 	else if (watching && row->kind != HEAP_LOCK_MUSL) row->lost_s_per_s = (struct lock_figure){ 0, LOCK_UNKNOWN, watching };
 }
 
+/* A lock that was never seen in a call adds nothing, its error neither: there are thousands of them. */
+static void sum(struct lock_figure *to, const struct lock_figure *f)
+{
+	if (!f->source) return;
+	to->source = f->source;
+	if (f->value > 0) to->error = hypot(to->error, f->error);
+	to->value += f->value;
+}
+
+static void sum_cost(struct lock_report *r)
+{
+	r->cost = r->cost_error = LOCK_UNKNOWN;
+	for (size_t i = 0; i < r->nrows; i++) {
+		if (!*r->row[i].allocator) continue;
+		sum(&r->waking, &r->row[i].wake_s_per_s);
+		sum(&r->spinning, &r->row[i].spin_s_per_s);
+	}
+	if (r->allocator_lost < 0) return;
+	r->cost = r->allocator_lost + r->waking.value + r->spinning.value;
+	r->cost_error = sqrt(r->allocator_error * r->allocator_error + r->waking.error * r->waking.error + r->spinning.error * r->spinning.error);
+}
+
 void merge_done(const struct lock_watch *w, struct lock_report *r)
 {
 	const char *watching = NULL;
@@ -180,6 +205,7 @@ void merge_done(const struct lock_watch *w, struct lock_report *r)
 	}
 	if (!known) r->allocator_lost = LOCK_UNKNOWN;
 	r->allocator_error = known ? sqrt(square) : LOCK_UNKNOWN;
+	sum_cost(r);
 	if (r->nrows) qsort(r->row, r->nrows, sizeof *r->row, order);
 }
 

@@ -29,7 +29,8 @@ struct lock_row *tally_row(const struct lock_watch *w, struct lock_report *r, ui
 	if (!(r->nrows & (r->nrows - 1))) r->row = xreallocarray(r->row, r->nrows ? 2 * r->nrows : 1, sizeof *r->row);
 	row = &r->row[r->nrows++];
 	*row = (struct lock_row){ .addr = addr, .utilisation = unknown, .mean_inside = unknown, .contended = unknown, .waits_per_s = unknown,
-	                          .lost_s_per_s = unknown, .eagain = unknown, .cpu_s_per_s = unknown, .use = LOCK_USE_EVENT };
+	                          .lost_s_per_s = unknown, .eagain = unknown, .cpu_s_per_s = unknown,
+	                          .wake_s_per_s = unknown, .spin_s_per_s = unknown, .use = LOCK_USE_EVENT };
 	snprintf(row->name, sizeof row->name, "futex 0x%" PRIx64, addr);
 	for (size_t i = 0; i < w->nknown; i++) {
 		const struct lock_known *k = &w->known[i];
