@@ -1,6 +1,7 @@
 /* entry.c: jumps at the entries of functions. Planned for every function that the C libraries and the allocators on this machine export, and each
  * relocated instruction decoded again and compared; by hand, what must be refused; and executed: every function of this process's libc gets
  * its jump at once, and must still do what it did. */
+/* LINK: inspect/attach/entry.c inspect/attach/entry_x86_64.c inspect/target/err.c inspect/target/maps.c inspect/target/mem.c inspect/target/mem_fixture.c inspect/target/xalloc.c */
 /* CFLAGS: -O1 -fno-builtin */
 #include <ctype.h>
 #include <dirent.h>
@@ -265,7 +266,8 @@ static void work(char *out, size_t n)
 	time_t when = mktime(&tm);
 	strftime(buf, sizeof buf, "%Y-%m-%d %A %j", localtime(&when));
 	SAY("%s %lld;", buf, (long long)timegm(&tm));
-	SAY("%zu %d;", mbstowcs(wide, "wide text", 32), wcscmp(wide, L"wide text"));
+	size_t letters = mbstowcs(wide, "wide text", 32);
+	SAY("%zu %d;", letters, wcscmp(wide, L"wide text"));
 	void *p = malloc(1000), *q = calloc(10, 30), *r = NULL;
 	memset(p, 'a', 1000);
 	p = realloc(p, 100000);
@@ -372,6 +374,7 @@ static void executed(void)
 	work(before, sizeof before);
 	work(after, sizeof after);
 	ok(!strcmp(before, after) && strlen(before) > 200, "what libc does, twice the same");
+	if (strcmp(before, after)) printf("# %s\n# %s\n", before, after);
 	plan_libc(trampolines, MAX);
 	uint64_t text = libc.text / page * page;
 	if (!ok(npatched > 1500 && !mprotect((void *)text, libc.text_end - text, PROT_READ | PROT_WRITE | PROT_EXEC), "%zu functions of libc", npatched)) return;
