@@ -106,6 +106,17 @@ static int give_debug(Dwfl_Module *mod, void **user, const char *name, Dwarf_Add
 
 static const Dwfl_Callbacks callbacks = { .find_elf = no_elf, .find_debuginfo = give_debug };
 
+/* A piece of a file that is mapped a second time somewhere else, as V8 does with its built-in code: libdw knows whole files only, and would
+   take both for a mistake. */
+static int is_piece(const struct unwinder *u, size_t i)
+{
+	const struct symbol_module *m = &u->modules.module[i]->m;
+
+	for (size_t k = 0; k < u->modules.n && m->file_offset; k++)
+		if (k != i && !u->modules.module[k]->m.file_offset && !strcmp(u->modules.module[k]->m.path, m->path)) return 1;
+	return 0;
+}
+
 static void report_modules(struct unwinder *u)
 {
 	dwfl_report_begin(u->dwfl);
@@ -115,7 +126,7 @@ static void report_modules(struct unwinder *u)
 		Dwfl_Module *mod;
 		void **user;
 		f->file.fd = f->debug.fd = -1;
-		if (!strcmp(m->path, "[jit]") || find_file(&u->find, m, &f->file)) continue;
+		if (!strcmp(m->path, "[jit]") || is_piece(u, i) || find_file(&u->find, m, &f->file)) continue;
 		find_debug(&u->find, &f->file, &f->debug);
 		int fd = fcntl(f->file.fd, F_DUPFD_CLOEXEC, 0);
 		mod = fd < 0 ? NULL : dwfl_report_elf(u->dwfl, m->path, m->path, fd, m->bias, true);
