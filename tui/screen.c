@@ -64,46 +64,65 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* One style: a colour of the 256 (or of the 8), and an attribute that must do where there is no colour. */
-struct paint { short rich, poor; chtype with, without; };
+/* One style: a colour as it is, the nearest of the 256, of the 8, and an attribute that must do where there is no colour. */
+struct paint { int rgb; short rich, poor; chtype with, without; };
 
-/* Okabe and Ito's colours, which people tell apart however they see: as near as the 256 come. */
+enum { BLUE = 0x0072b2, SKY = 0x56b4e9, GREEN = 0x009e73, ORANGE = 0xe69f00, PURPLE = 0xcc79a7, GREY = 0x8a8a8a };
+
+/* Okabe and Ito's colours, which people tell apart however they see. */
 static const struct paint paint[STYLES] = {
-	[STYLE_PLAIN] = { -1, -1, A_NORMAL, A_NORMAL },
-	[STYLE_STRONG] = { -1, -1, A_BOLD, A_BOLD },
-	[STYLE_DIM] = { 245, -1, A_NORMAL, A_NORMAL },
-	[STYLE_TITLE] = { -1, -1, A_REVERSE, A_REVERSE },
-	[STYLE_SORTED] = { -1, -1, A_REVERSE | A_BOLD, A_REVERSE | A_BOLD },
-	[STYLE_SELECTED] = { 39, COLOR_CYAN, A_REVERSE, A_REVERSE },
-	[STYLE_KEY] = { 245, -1, A_NORMAL, A_NORMAL },
-	[STYLE_KEY_NAME] = { 39, COLOR_CYAN, A_BOLD, A_BOLD },
-	[STYLE_TAB] = { -1, -1, A_NORMAL, A_NORMAL },
-	[STYLE_TAB_ON] = { 39, COLOR_CYAN, A_BOLD | A_REVERSE, A_BOLD | A_REVERSE },
-	[STYLE_WARN] = { 214, COLOR_YELLOW, A_BOLD, A_BOLD },
-	[STYLE_GOOD] = { 36, COLOR_GREEN, A_NORMAL, A_NORMAL },
-	[STYLE_UP] = { 214, COLOR_YELLOW, A_NORMAL, A_NORMAL },
-	[STYLE_DOWN] = { 39, COLOR_CYAN, A_NORMAL, A_NORMAL },
-	[STYLE_BAR] = { 74, COLOR_CYAN, A_NORMAL, A_NORMAL },
-	[STYLE_FOUND] = { 214, COLOR_YELLOW, A_UNDERLINE, A_UNDERLINE },
-	[STYLE_PART_1] = { 32, COLOR_BLUE, A_NORMAL, A_NORMAL },
-	[STYLE_PART_2] = { 74, COLOR_CYAN, A_NORMAL, A_NORMAL },
-	[STYLE_PART_3] = { 36, COLOR_GREEN, A_NORMAL, A_NORMAL },
-	[STYLE_PART_4] = { 214, COLOR_YELLOW, A_NORMAL, A_NORMAL },
-	[STYLE_PART_5] = { 175, COLOR_MAGENTA, A_NORMAL, A_NORMAL },
-	[STYLE_PART_6] = { 245, -1, A_NORMAL, A_NORMAL },
+	[STYLE_PLAIN] = { -1, -1, -1, A_NORMAL, A_NORMAL },
+	[STYLE_STRONG] = { -1, -1, -1, A_BOLD, A_BOLD },
+	[STYLE_DIM] = { GREY, 245, -1, A_NORMAL, A_NORMAL },
+	[STYLE_TITLE] = { -1, -1, -1, A_REVERSE, A_REVERSE },
+	[STYLE_SORTED] = { -1, -1, -1, A_REVERSE | A_BOLD, A_REVERSE | A_BOLD },
+	[STYLE_SELECTED] = { SKY, 39, COLOR_CYAN, A_REVERSE, A_REVERSE },
+	[STYLE_KEY] = { GREY, 245, -1, A_NORMAL, A_NORMAL },
+	[STYLE_KEY_NAME] = { SKY, 39, COLOR_CYAN, A_BOLD, A_BOLD },
+	[STYLE_TAB] = { -1, -1, -1, A_NORMAL, A_NORMAL },
+	[STYLE_TAB_ON] = { SKY, 39, COLOR_CYAN, A_BOLD | A_REVERSE, A_BOLD | A_REVERSE },
+	[STYLE_WARN] = { ORANGE, 214, COLOR_YELLOW, A_BOLD, A_BOLD },
+	[STYLE_GOOD] = { GREEN, 36, COLOR_GREEN, A_NORMAL, A_NORMAL },
+	[STYLE_UP] = { ORANGE, 214, COLOR_YELLOW, A_NORMAL, A_NORMAL },
+	[STYLE_DOWN] = { SKY, 39, COLOR_CYAN, A_NORMAL, A_NORMAL },
+	[STYLE_BAR] = { SKY, 74, COLOR_CYAN, A_NORMAL, A_NORMAL },
+	[STYLE_FOUND] = { ORANGE, 214, COLOR_YELLOW, A_UNDERLINE, A_UNDERLINE },
+	[STYLE_PART_1] = { BLUE, 32, COLOR_BLUE, A_NORMAL, A_NORMAL },
+	[STYLE_PART_2] = { SKY, 74, COLOR_CYAN, A_NORMAL, A_NORMAL },
+	[STYLE_PART_3] = { GREEN, 36, COLOR_GREEN, A_NORMAL, A_NORMAL },
+	[STYLE_PART_4] = { ORANGE, 214, COLOR_YELLOW, A_NORMAL, A_NORMAL },
+	[STYLE_PART_5] = { PURPLE, 175, COLOR_MAGENTA, A_NORMAL, A_NORMAL },
+	[STYLE_PART_6] = { GREY, 245, -1, A_NORMAL, A_NORMAL },
 };
 
 static void choose_colours(void)
 {
 	const char *no = getenv("NO_COLOR");
 	int coloured = !(no && *no) && has_colors() && start_color() == OK;
+	/* a terminal that takes colours as they are, not as places in a palette, has as many */
+	int direct = coloured && COLORS >= 1 << 24;
 
 	if (coloured) use_default_colors();
 	for (short i = 0; i < STYLES; i++) {
-		short c = COLORS >= 256 ? paint[i].rich : paint[i].poor;
+		int c = direct ? paint[i].rgb : COLORS >= 256 ? paint[i].rich : paint[i].poor;
 		look[i] = coloured ? paint[i].with : paint[i].without;
-		if (coloured && c >= 0 && i < COLOR_PAIRS - 1 && init_pair((short)(i + 1), c, -1) == OK) look[i] |= (chtype)COLOR_PAIR(i + 1);
+		if (coloured && c >= 0 && i < COLOR_PAIRS - 1 && init_extended_pair(i + 1, c, -1) == OK) look[i] |= (chtype)COLOR_PAIR(i + 1);
 	}
+}
+
+/* COLORTERM says that the terminal is better than its TERM: a description that says so as well is taken where there is one
+   ("xterm-direct" for "xterm-256color"). */
+static SCREEN *open_terminal(const char *name)
+{
+	const char *deep = getenv("COLORTERM");
+	char direct[64];
+	SCREEN *s;
+
+	if (name && deep && (!strcmp(deep, "truecolor") || !strcmp(deep, "24bit"))) {
+		snprintf(direct, sizeof direct, "%.*s-direct", (int)strcspn(name, "-"), name);
+		if ((s = newterm(direct, stdout, stdin))) return s;
+	}
+	return newterm(NULL, stdout, stdin);
 }
 
 int screen_open(struct err *e)
@@ -111,14 +130,15 @@ int screen_open(struct err *e)
 	const char *name = getenv("TERM");
 
 	tcgetattr(STDIN_FILENO, &before);
-	terminal = newterm(NULL, stdout, stdin);
+	terminal = open_terminal(name);
 	if (!terminal) return err_set(e, ERR_UNSUPPORTED, "no screen on a terminal of the type '%s' (plain text: --batch)", name ? name : "");
 	set_term(terminal);
 	if (pipe_end[0] < 0 && pipe2(pipe_end, O_CLOEXEC | O_NONBLOCK)) {
 		screen_close();
 		return err_sys(e, errno, "making a pipe");
 	}
-	ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+	/* the console's fonts have no eighths of a block */
+	ascii = strcmp(nl_langinfo(CODESET), "UTF-8") || (name && !strcmp(name, "linux"));
 	farewell[0] = 0;
 	append("sgr0"), append("cnorm"), append("rmkx"), append("rmcup");
 	/* the mouse has no capability of its own to be turned off by */
