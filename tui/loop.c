@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@
 #include "tui/surface.h"
 #include "tui/view.h"
 
-enum { HISTORY_BYTES = 24 << 20, RECORDING_BYTES = 512 << 20 };
+enum { HISTORY_BYTES = 16 << 20, RECORDING_BYTES = 512 << 20 };
 
 const char *loop_panel_name(size_t i)
 {
@@ -130,11 +131,21 @@ static void die_of(int sig)
 	raise(sig);
 }
 
+/* Several threads with large tables that come and go each second: an arena for each, which keeps what it once had, took as much again as all
+ * that is in use. */
+static void keep_small(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 512 << 10);
+	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
 int loop_run(pid_t pid, const struct loop_options *o, struct err *e)
 {
 	int sig = 0, status;
 	struct feed *feed;
 
+	keep_small();
 	panels_begin();
 	/* what cannot be read is said on the terminal as it was */
 	if (pid) {

@@ -142,7 +142,7 @@ static void *heap_main(void *arg)
 static void *lock_main(void *arg)
 {
 	struct observe *o = arg;
-	struct lock_options options = { .period_s = 0.4, .rate_hz = 250, .no_stop = 1, .no_agent = 1 };
+	struct lock_options options = { .period_s = 0.4, .rate_hz = 150, .no_stop = 1, .no_agent = 1 };
 	struct target t;
 	struct err e;
 	int opened = 0, looked;
@@ -155,9 +155,8 @@ static void *lock_main(void *arg)
 		if (bad) free(l);
 		if (bad && e.kind == ERR_GONE) break;
 		looked = (post_wanted(&o->post) & 1 << STATE_LOCK) != 0;
-		options.rate_hz = 250;
 		options.period_s = looked ? 1 : 0.5;
-		if (post_sleep(&o->post, bad ? 10 : looked ? 0.2 : 4, 0)) break;
+		if (post_sleep(&o->post, bad ? 10 : looked ? 0.5 : 4, 0)) break;
 	} while (1);
 	if (opened) target_close(&t);
 	release(o);
