@@ -73,6 +73,7 @@ static COLD void start(void)
 	if (!CAS(life.state, &state, STARTING)) return;
 	settings_read(life.notices, sizeof life.notices);
 	if (!meant()) {
+		anchor.idle = WIRE_IDLE_NOT_MEANT;
 		RELEASE(life.state, DORMANT);
 		return;
 	}
@@ -80,6 +81,7 @@ static COLD void start(void)
 	unwind_set_top(settings_argc());
 	modules_scan();
 	if (segment_open(life.notices)) {
+		anchor.idle = WIRE_IDLE_NO_MEMORY;
 		RELEASE(life.state, DORMANT);
 		return;
 	}

@@ -198,11 +198,15 @@ struct wire_timing {
 	uint64_t bucket_q16[WIRE_TIMING_BUCKETS];
 };
 
+/* Why an agent that is there has no segment. */
+enum wire_idle { WIRE_IDLE_NEW, WIRE_IDLE_NOT_MEANT, WIRE_IDLE_NO_MEMORY };
+
 /* Stands in the agent's writable data, so that a segment in private memory can be found from outside. */
 struct wire_anchor {
 	char magic[16];
 	uint64_t segment, size;         /* address and bytes in the target; 0: none yet */
 	uint32_t pid, version;          /* pid whose segment it is: a forked child that has not sampled yet shows its parent's */
+	uint32_t idle;                  /* enum wire_idle, while there is no segment */
 };
 
 /* The socket, SOCK_SEQPACKET, $ALLOCTOP_DIR/PID.sock: one struct wire_message each way per packet. */
@@ -232,7 +236,7 @@ _Static_assert(sizeof(struct wire_thread) == 72, "wire_thread");
 _Static_assert(sizeof(struct wire_class) == 40, "wire_class");
 _Static_assert(sizeof(struct wire_exact) == 40, "wire_exact");
 _Static_assert(sizeof(struct wire_timing) == 96 + 8 * WIRE_TIMING_BUCKETS, "wire_timing");
-_Static_assert(sizeof(struct wire_anchor) == 40, "wire_anchor");
+_Static_assert(sizeof(struct wire_anchor) == 48, "wire_anchor");
 _Static_assert(sizeof(struct wire_message) == 32, "wire_message");
 
 /* Class of a size: 0 holds 0..8; then four classes per doubling, each (lower, upper]. */

@@ -99,8 +99,14 @@ static int explain(const struct agent *a, const struct anchor *at, struct err *e
 	if (at->found && at->segment && at->pid != a->proc.inner_pid)
 		return err_set(e, ERR_UNSUPPORTED, "%s: a forked child of pid %d that has not taken a sample of its own yet: "
 		               "try again when it has allocated more", a->name, (int)at->pid);
-	return err_set(e, ERR_UNSUPPORTED, "%s: the agent is loaded but records nothing: the program was started by the one that was meant "
-	               "(to follow it: alloctop run --follow), or it is just starting", a->name);
+	if (at->found && !at->segment && at->idle == WIRE_IDLE_NO_MEMORY)
+		return err_set(e, ERR_UNSUPPORTED, "%s: the agent records nothing: when it began there was no memory for its tables "
+		               "(raise the limit of its address space, ulimit -v)", a->name);
+	if (at->found && !at->segment && at->idle == WIRE_IDLE_NOT_MEANT)
+		return err_set(e, ERR_UNSUPPORTED, "%s: the agent records nothing: the program was started by the one that was meant "
+		               "(to follow it: alloctop run --follow)", a->name);
+	return err_set(e, ERR_UNSUPPORTED, "%s: the agent is loaded but records nothing yet: the program is just starting (try again), or was "
+	               "not meant (alloctop run --follow)", a->name);
 }
 
 static int by_memory(struct agent *a, struct err *e)

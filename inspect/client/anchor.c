@@ -29,6 +29,7 @@ static int accept(struct anchor *a, const struct maps *maps, const struct wire_a
 	a->found = 1;
 	a->pid = (pid_t)(w->pid & INT32_MAX);
 	a->version = w->version;
+	a->idle = w->idle;
 	a->segment = w->segment;
 	a->size = w->segment ? w->size : 0;
 	return 1;

@@ -13,6 +13,7 @@ struct anchor {
 	int found;                      /* the anchor has been read: the rest is its word */
 	pid_t pid;                      /* whose segment it is, as that process sees itself */
 	uint32_t version;
+	uint32_t idle;                  /* enum wire_idle, when there is no segment */
 	uint64_t segment, size;         /* 0: none yet; else checked to lie in one readable mapping */
 };
 
