@@ -1,6 +1,6 @@
 /* agent.c: the client against the real agent in real processes, glibc's and musl's: every way to the segment, every order by every
  * way, and what is said when there is no way. */
-/* LINK: inspect/client/agent.c inspect/client/anchor.c inspect/client/descriptor.c inspect/client/names.c inspect/client/socket.c inspect/client/ticks_x86_64.c inspect/client/segment.c inspect/client/timing.c inspect/client/section.c inspect/client/live.c inspect/client/site.c inspect/model/snapshot.c inspect/model/timing.c inspect/model/plain.c inspect/target/err.c inspect/target/mem.c inspect/target/mem_pid.c inspect/target/maps.c inspect/target/proc.c inspect/target/xalloc.c */
+/* LINK: inspect/client/agent.c inspect/client/anchor.c inspect/client/descriptor.c inspect/client/home.c inspect/client/names.c inspect/client/socket.c inspect/client/ticks_x86_64.c inspect/client/segment.c inspect/client/timing.c inspect/client/section.c inspect/client/live.c inspect/client/site.c inspect/model/snapshot.c inspect/model/timing.c inspect/model/plain.c inspect/target/err.c inspect/target/mem.c inspect/target/mem_pid.c inspect/target/maps.c inspect/target/proc.c inspect/target/xalloc.c */
 #include "inspect/client/agent.h"
 
 #include <errno.h>
