@@ -44,3 +44,21 @@ int seize_registers(pid_t tid, uint64_t *pc, uint64_t *sp)
 	*sp = r.rsp;
 	return 0;
 }
+
+uint64_t seize_thread_pointer(pid_t tid)
+{
+	struct user_regs_struct r;
+
+	return ptrace(PTRACE_GETREGS, tid, NULL, &r) ? 0 : r.fs_base;
+}
+
+int seize_points(pid_t tid, uint64_t start, uint64_t end)
+{
+	struct user_regs_struct r;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &r)) return 0;
+	const uint64_t reg[] = { r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip };
+	for (size_t i = 0; i < sizeof reg / sizeof *reg; i++)
+		if (reg[i] - start < end - start) return 1;
+	return 0;
+}

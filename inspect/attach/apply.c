@@ -1,0 +1,336 @@
+/* apply.c: attach_apply: carries a plan out. See attach.h. In the order of what is safe to leave half done: memory that nobody refers to; the image
+ * in it, inert; the undo log; the hooks; and the one word that makes them record. Should alloctop die in between, what is there passes on. */
+#include "inspect/attach/attach.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "inspect/attach/describe.h"
+#include "inspect/attach/landing.h"
+#include "inspect/attach/session.h"
+#include "inspect/attach/step.h"
+#include "inspect/client/ticks.h"
+#include "inspect/target/err.h"
+#include "inspect/target/mem.h"
+#include "inspect/target/xalloc.h"
+
+enum { TRIES = 5, AREA_IMAGE = 0, AREA_SEGMENT, AREA_PRIVATE, AREA_MARK };
+
+struct apply {
+	struct attach_plan *p;
+	struct attach_result *r;
+	struct session s;
+	struct attach_module *module; size_t nmodules; uint32_t lost;
+	uint64_t stack_top, clock;
+	size_t stored;                  /* writes that have been made */
+	int changed;                    /* the process is another than when the plan was made */
+	int status;
+	struct err *e;
+};
+
+static uint64_t page_up(uint64_t v) { return (v + HOME_PAGE - 1) & -(uint64_t)HOME_PAGE; }
+
+static uint64_t now_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* ---- is it still as it was planned? ------------------------------------------------------------------------------------------------------- */
+
+static int same_objects(const struct maps *a, const struct maps *b)
+{
+	size_t i = 0, k = 0;
+
+	for (;; i++, k++) {
+		while (i < a->n && !(a->map[i].inode && a->map[i].exec)) i++;
+		while (k < b->n && !(b->map[k].inode && b->map[k].exec)) k++;
+		if (i == a->n || k == b->n) return i == a->n && k == b->n;
+		const struct map *x = &a->map[i], *y = &b->map[k];
+		if (x->start != y->start || x->end != y->end || x->inode != y->inode || x->offset != y->offset) return 0;
+	}
+}
+
+/* A lazy entry may have been bound since: then that is what is put back. */
+static int take_old(struct apply *a, struct attach_write *w)
+{
+	uint64_t now, old;
+
+	memcpy(&old, w->old, sizeof old);
+	if (session_read(&a->s, w->addr, &now, sizeof now, a->e)) return -1;
+	if (now == old) return 0;
+	if (w->kind != ATTACH_JUMP && now == a->p->got.name[w->entry].real) {
+		memcpy(w->old, &now, sizeof now);
+		return 0;
+	}
+	a->changed = 1;
+	return err_set(a->e, ERR_FAIL, "pid %d: it changed while it was looked at", (int)a->p->pid);
+}
+
+static int check(struct apply *a)
+{
+	struct maps now;
+	struct home h;
+
+	if (maps_read(&now, a->p->pid, a->e)) return -1;
+	uint64_t home = home_find(&now, a->p->target.mem, &h);
+	a->changed = !same_objects(&a->p->target.maps, &now) || home != a->p->home_addr || (home && h.state != a->p->home.state);
+	maps_free(&now);
+	if (a->changed) return err_set(a->e, ERR_FAIL, "pid %d: it changed while it was looked at", (int)a->p->pid);
+	for (size_t i = 0; i < a->p->nwrites; i++)
+		if (take_old(a, &a->p->write[i])) return -1;
+	return 0;
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------------------------------------------- */
+
+/* Each piece is noted before the next one is asked for: whoever clears up after us knows of all but the last. */
+static int map_area(struct apply *a, unsigned i, uint64_t size, int prot)
+{
+	uint64_t at;
+
+	if (session_map(&a->s, 0, size, prot, &at, a->e)) return -1;
+	a->s.home.area[i].start = at;
+	a->s.home.area[i].size = size;
+	return session_write_home(&a->s, a->e);
+}
+
+static int make_home(struct apply *a)
+{
+	struct home *h = &a->s.home;
+	uint8_t code[HOME_PAGE];
+	uint64_t at, unused;
+
+	a->s.home_addr = a->p->home_addr;
+	*h = a->p->home;
+	if (!a->p->home_addr) {
+		*h = (struct home){ .magic = HOME_MAGIC, .version = HOME_VERSION };
+		if (session_map(&a->s, 0, 2 * HOME_PAGE, PROT_READ, &at, a->e)) return -1;
+		a->s.home_addr = at;
+		landing_code(code, HOME_TARGETS, HOME_PAGE - offsetof(struct home, target));
+		if (session_map(&a->s, at + HOME_PAGE, HOME_PAGE, PROT_READ | PROT_EXEC, &unused, a->e)) return -1;
+		if (session_write(&a->s, at + HOME_PAGE, code, sizeof code, a->e)) return -1;
+	}
+	h->state = HOME_BEGUN;
+	memset(h->area, 0, sizeof h->area);
+	h->log_entries = 0;
+	return session_write_home(&a->s, a->e);
+}
+
+/* The agent takes the largest layout that fits; under a limit of memory it gets less. */
+static int map_data(struct apply *a)
+{
+	for (unsigned scale = 0; scale < ATTACH_SCALES; scale++) {
+		if (!map_area(a, AREA_SEGMENT, page_up(ATTACH_SEGMENT_SIZE >> 2 * scale), PROT_READ | PROT_WRITE)) {
+			if (!map_area(a, AREA_PRIVATE, page_up(ATTACH_PRIVATE_SIZE >> 2 * scale), PROT_READ | PROT_WRITE)) return 0;
+			struct err unimportant;
+			session_unmap(&a->s, a->s.home.area[AREA_SEGMENT].start, a->s.home.area[AREA_SEGMENT].size, &unimportant);
+			a->s.home.area[AREA_SEGMENT].size = 0;
+		}
+		if (a->e->sys != ENOMEM) return -1;
+	}
+	return -1;
+}
+
+static int map_mark(struct apply *a)
+{
+	uint64_t one = 1;
+
+	if (map_area(a, AREA_MARK, HOME_PAGE, PROT_READ | PROT_WRITE)) return -1;
+	if (session_wipe_on_fork(&a->s, a->s.home.area[AREA_MARK].start, HOME_PAGE)) return 0;
+	return session_write(&a->s, a->s.home.area[AREA_MARK].start, &one, sizeof one, a->e) ? -1 : 1;
+}
+
+static int map_image(struct apply *a)
+{
+	const struct link *k = &a->p->link;
+	struct home *h = &a->s.home;
+	uint64_t log = page_up(a->p->nwrites * sizeof *a->p->write + 1), at, unused;
+
+	if (map_area(a, AREA_IMAGE, k->size + log, PROT_READ)) return -1;
+	at = h->area[AREA_IMAGE].start;
+	h->image = at;
+	h->image_end = at + k->size + log;
+	h->log = at + k->size;
+	h->block = at + k->block;
+	for (unsigned i = 0; i < k->nsegments; i++) {
+		const struct link_segment *g = &k->segment[i];
+		if (g->prot & PROT_EXEC) h->text = at + g->start, h->text_end = at + g->end;
+		if (g->prot & PROT_WRITE) h->data = at + g->start, h->data_end = at + g->end;
+		if (g->prot != PROT_READ && session_map(&a->s, at + g->start, g->end - g->start, g->prot, &unused, a->e)) return -1;
+	}
+	return session_write_home(&a->s, a->e);
+}
+
+/* ---- the image ----------------------------------------------------------------------------------------------------------------------------- */
+
+/* Where libc keeps a thread's tid, from its thread pointer: believed when it is so for the threads that are looked at. */
+static uint32_t find_tid_offset(struct apply *a)
+{
+	static const uint32_t offset[] = { 0x2d0 /* glibc */, 0x30 /* musl */ };
+	const struct target *t = &a->p->target;
+
+	for (unsigned i = 0; i < sizeof offset / sizeof *offset; i++) {
+		unsigned agree = 0, differ = 0;
+		for (size_t k = 0; k < a->s.seize.n && agree < 8; k++) {
+			uint64_t tp = seize_thread_pointer(a->s.seize.thread[k].tid);
+			uint32_t tid;
+			size_t n = 0;
+			while (n < t->nthreads && t->thread[n].tid != a->s.seize.thread[k].tid) n++;
+			if (n == t->nthreads) continue;
+			if (tp && mem_read_some(t->mem, tp + offset[i], &tid, sizeof tid) == sizeof tid && tid == (uint32_t)t->thread[n].inner) agree++;
+			else differ++;
+		}
+		if (agree && !differ) return offset[i];
+	}
+	return 0;
+}
+
+/* What an allocator's own operator new is made of is in its own object; libstdc++'s calls malloc. */
+static uint32_t nature_of(const struct got *g, const struct attach_entry *entry, size_t i)
+{
+	if (!entry->throws || !g->name[i].owner) return ATTACH_LEARN;
+	return g->name[i].owner == g->name[0].owner ? ATTACH_LEAF : ATTACH_OUTER;
+}
+
+static void fill_block(struct apply *a, int marked)
+{
+	struct attach_block *b = link_block(&a->p->link);
+	const struct home *h = &a->s.home;
+	const struct got *g = &a->p->got;
+
+	b->state = ATTACH_INERT;
+	b->flags = a->p->seccomp ? ATTACH_SANDBOXED : 0;
+	b->pid = (uint32_t)a->p->target.proc.inner_pid;
+	b->tid_offset = find_tid_offset(a);
+	b->image = h->image;
+	b->image_end = h->image_end;
+	b->segment = h->area[AREA_SEGMENT].start, b->segment_size = h->area[AREA_SEGMENT].size;
+	b->private = h->area[AREA_PRIVATE].start, b->private_size = h->area[AREA_PRIVATE].size;
+	b->mark = marked ? h->area[AREA_MARK].start : 0;
+	b->stack_top = a->stack_top;
+	b->clock = a->clock;
+	b->rate = a->p->options.rate;
+	b->depth = a->p->options.depth;
+	b->started_ticks = ticks_now();
+	b->started_monotonic_ns = now_ns(CLOCK_MONOTONIC);
+	b->started_realtime_ns = now_ns(CLOCK_REALTIME);
+	b->modules_count[0] = (uint32_t)a->nmodules;
+	b->modules_lost = a->lost;
+	for (size_t i = 0; i < g->nnames; i++) {
+		b->entry[i].real = b->entry[i].origin = g->name[i].real;
+		b->entry[i].nature = nature_of(g, &b->entry[i], i);
+	}
+}
+
+static int write_image(struct apply *a, int marked)
+{
+	struct link *k = &a->p->link;
+	const struct attach_block *b = link_block(k);
+
+	link_move(k, a->s.home.image);
+	fill_block(a, marked);
+	if (step("image", a->e) || session_write(&a->s, k->base, k->bytes, k->stored, a->e)) return -1;
+	return session_write(&a->s, b->modules[0], a->module, a->nmodules * sizeof *a->module, a->e);
+}
+
+/* ---- the hooks ----------------------------------------------------------------------------------------------------------------------------- */
+
+static int write_log(struct apply *a)
+{
+	const struct attach_block *b = link_block(&a->p->link);
+	struct home *h = &a->s.home;
+
+	for (size_t i = 0; i < a->p->nwrites; i++) {
+		struct attach_write *w = &a->p->write[i];
+		uint64_t landing = a->s.home_addr + HOME_PAGE + (uint64_t)w->entry * HOME_LANDING;
+		uint64_t new = w->kind == GOT_CALL ? b->entry[w->entry].hook : landing;
+		if (w->kind != ATTACH_JUMP) memcpy(w->new, &new, sizeof new);
+		h->landed += w->kind == GOT_ADDRESS || w->kind == GOT_DATA;
+	}
+	for (unsigned i = 0; i < ATTACH_ENTRIES_MAX; i++) h->target[i] = b->entry[i].hook ? b->entry[i].hook : b->entry[i].real;
+	h->log_entries = a->p->nwrites;
+	if (step("log", a->e) || session_write(&a->s, h->log, a->p->write, a->p->nwrites * sizeof *a->p->write, a->e)) return -1;
+	return session_write_home(&a->s, a->e);
+}
+
+static int store(struct apply *a)
+{
+	uint32_t active = ATTACH_ACTIVE;
+
+	for (; a->stored < a->p->nwrites; a->stored++) {
+		const struct attach_write *w = &a->p->write[a->stored];
+		if (step("store", a->e) || session_write(&a->s, w->addr, w->new, w->size, a->e)) return -1;
+	}
+	a->s.home.state = HOME_ATTACHED;
+	if (session_write_home(&a->s, a->e) || step("active", a->e)) return -1;
+	return session_write(&a->s, a->s.home.block + offsetof(struct attach_block, state), &active, sizeof active, a->e);
+}
+
+/* ---- all of it, or nothing ------------------------------------------------------------------------------------------------------------------- */
+
+static void put_back(struct apply *a)
+{
+	struct home *h = &a->s.home;
+	struct err unimportant;
+
+	while (a->stored > 0) {
+		const struct attach_write *w = &a->p->write[--a->stored];
+		session_write(&a->s, w->addr, w->old, w->size, &unimportant);
+	}
+	if (!a->s.home_addr) return;
+	for (unsigned i = HOME_AREAS; i--;) {
+		if (!h->area[i].size || session_unmap(&a->s, h->area[i].start, h->area[i].size, &unimportant)) continue;
+		h->area[i].size = 0;
+	}
+	*h = a->p->home;
+	if (a->p->home_addr) session_write_home(&a->s, &unimportant);
+	else session_unmap(&a->s, a->s.home_addr, 2 * HOME_PAGE, &unimportant);
+}
+
+static void work(void *arg)
+{
+	struct apply *a = arg;
+	int marked = 0;
+
+	a->status = session_open(&a->s, a->p->pid, &a->p->target, a->p->room, a->p->rooms, a->e);
+	if (!a->status && !(a->status = check(a)) && !(a->status = make_home(a) || map_image(a) || map_data(a) || (marked = map_mark(a)) < 0 ? -1 : 0))
+		a->status = write_image(a, marked) || write_log(a) || store(a) ? -1 : 0;
+	if (a->status) put_back(a);
+	a->r->threads = a->s.seize.n;
+	a->r->writes = a->p->nwrites;
+	a->r->pause_s = session_close(&a->s);
+}
+
+static int attempt(struct attach_plan *p, struct attach_result *r, int *changed, struct err *e)
+{
+	struct apply a = { .p = p, .r = r, .status = -1, .e = e };
+
+	*r = (struct attach_result){ 0 };
+	a.module = describe_modules(&p->target, &p->loaded, &a.nmodules, &a.lost);
+	a.stack_top = describe_stack_top(&p->target);
+	a.clock = describe_clock(&p->target, &p->loaded);
+	if (session_run(work, &a)) err_set(e, ERR_FAIL, "pid %d: no thread for attaching", (int)p->pid);
+	free(a.module);
+	*changed = a.changed;
+	return a.status;
+}
+
+int attach_apply(struct attach_plan *p, struct attach_result *r, struct err *e)
+{
+	for (unsigned try = 1;; try++) {
+		int changed = 0;
+		if (p->verdict == ATTACH_REFUSED) return err_set(e, (enum err_kind)p->refusal, "pid %d: %s", (int)p->pid, p->why);
+		if (!attempt(p, r, &changed, e)) return 0;
+		if (try == TRIES || !changed) return -1;
+		struct attach_options o = p->options;
+		pid_t pid = p->pid;
+		attach_plan_free(p);
+		if (attach_plan(p, pid, &o, e)) return -1;
+	}
+}

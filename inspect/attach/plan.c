@@ -1,0 +1,233 @@
+/* plan.c: attach_plan: looks at everything that attaching would need and change, and says whether it may. See attach.h. */
+#include "inspect/attach/attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/wire.h"
+#include "inspect/attach/filter.h"
+#include "inspect/attach/remote.h"
+#include "inspect/attach/seize.h"
+#include "inspect/target/err.h"
+#include "inspect/target/mem.h"
+#include "inspect/target/xalloc.h"
+
+_Static_assert((int)GOT_NAMES == (int)ATTACH_ENTRIES_MAX && (int)HOME_TARGETS == (int)ATTACH_ENTRIES_MAX, "one for each entry");
+_Static_assert(sizeof(struct attach_write) == 48, "the undo log");
+
+/* What a stop takes, from measurements: it, each thread, each store, the image. */
+static const double stop_s = 0.3e-3, thread_s = 15e-6, store_s = 2e-6, image_s = 0.7e-3;
+
+__attribute__((format(printf, 2, 3))) static void note(struct attach_plan *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->nnotes == ATTACH_NOTES) return;
+	va_start(ap, fmt);
+	vsnprintf(p->note[p->nnotes++], ATTACH_WORDS, fmt, ap);
+	va_end(ap);
+}
+
+__attribute__((format(printf, 3, 4))) static void refuse(struct attach_plan *p, enum err_kind kind, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->verdict == ATTACH_REFUSED) return;       /* the first reason is the one to look at */
+	p->verdict = ATTACH_REFUSED;
+	p->refusal = kind;
+	va_start(ap, fmt);
+	vsnprintf(p->why, sizeof p->why, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- what the kernel says --------------------------------------------------------------------------------------------------------------- */
+
+/* The rest of a line of /proc/PID/status; "" when there is none. */
+static void status_line(pid_t pid, const char *name, char *out, size_t n)
+{
+	char path[64], line[512];
+	size_t len = strlen(name);
+
+	*out = 0;
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof line, f)) {
+		if (strncmp(line, name, len) || line[len] != ':') continue;
+		char *v = line + len + 1 + strspn(line + len + 1, " \t");
+		v[strcspn(v, "\n")] = 0;
+		snprintf(out, n, "%s", v);
+		break;
+	}
+	if (f) fclose(f);
+}
+
+/* Is the mapping that holds addr sealed: never to be changed (mseal)? */
+static int is_sealed(pid_t pid, const struct attach_plan *p)
+{
+	char path[64], line[512];
+	unsigned long start = 0, end = 0;
+	int wanted = 0, sealed = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/smaps", (int)pid);
+	FILE *f = fopen(path, "re");
+	while (f && !sealed && fgets(line, sizeof line, f)) {
+		unsigned long a, b;
+		if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
+			start = a, end = b;
+			wanted = 0;
+			for (size_t i = 0; i < p->nwrites && !wanted; i++) wanted = p->write[i].addr >= start && p->write[i].addr < end;
+		} else if (wanted && !strncmp(line, "VmFlags:", 8)) {
+			sealed = strstr(line, " sl") != NULL;
+		}
+	}
+	if (f) fclose(f);
+	return sealed;
+}
+
+static void ask_kernel(struct attach_plan *p)
+{
+	char tracer[16], text[128], why[ATTACH_WORDS] = "";
+	pid_t by = seize_tracer(p->pid, tracer);
+
+	if (p->pid == getpid()) refuse(p, ERR_UNSUPPORTED, "that is alloctop itself");
+	if (by) refuse(p, ERR_DENIED, "it is being traced by %s (pid %d): end that first", tracer, (int)by);
+	status_line(p->pid, "x86_Thread_features", text, sizeof text);
+	if (strstr(text, "shstk")) refuse(p, ERR_UNSUPPORTED, "it has a shadow stack, which only knows calls of its own");
+	status_line(p->pid, "Seccomp", text, sizeof text);
+	p->seccomp = atoi(text);
+	if (p->seccomp == 1) refuse(p, ERR_UNSUPPORTED, "seccomp lets it do nothing but read, write and exit");
+	if (p->seccomp == 2 && p->verdict != ATTACH_REFUSED && filter_check(p->pid, why, sizeof why)) refuse(p, ERR_UNSUPPORTED, "%s", why);
+}
+
+/* ---- what is there already -------------------------------------------------------------------------------------------------------------- */
+
+static void ask_agent(struct attach_plan *p)
+{
+	for (size_t i = 0; i < p->target.maps.n; i++) {
+		const char *path = p->target.maps.map[i].path, *slash = strrchr(path, '/');
+		if (strstr(slash ? slash : path, "liballoctop") || !strcmp(path, "/memfd:" WIRE_MEMFD_NAME))
+			refuse(p, ERR_UNSUPPORTED, "it has the agent already (it was started with it)");
+	}
+	p->home_addr = home_find(&p->target.maps, p->target.mem, &p->home);
+	if (!p->home_addr) return;
+	if (p->home.version != HOME_VERSION)
+		refuse(p, ERR_UNSUPPORTED, "another version of alloctop has attached to it: use that one");
+	else if (p->home.state == HOME_ATTACHED)
+		refuse(p, ERR_UNSUPPORTED, "it is attached to already (alloctop detach %d ends that)", (int)p->pid);
+	else if (p->home.state != HOME_EMPTY)
+		refuse(p, ERR_UNSUPPORTED, "something is left of an earlier attach (alloctop detach %d clears it away)", (int)p->pid);
+}
+
+/* ---- what would change ------------------------------------------------------------------------------------------------------------------ */
+
+const char *attach_entry_name(const struct attach_plan *p, unsigned entry)
+{
+	return entry < ATTACH_ENTRIES_MAX ? link_block(&p->link)->entry[entry].name : "";
+}
+
+static size_t names_of(const struct attach_block *b, const char *names[ATTACH_ENTRIES_MAX])
+{
+	size_t n = 0;
+
+	for (; n < ATTACH_ENTRIES_MAX && b->entry[n].name[0]; n++) names[n] = b->entry[n].name;
+	return n;
+}
+
+static void take_slots(struct attach_plan *p)
+{
+	const struct attach_block *b = link_block(&p->link);
+
+	p->write = xcalloc(p->got.n + 1, sizeof *p->write);
+	for (size_t i = 0; i < p->got.n; i++) {
+		const struct got_slot *s = &p->got.slot[i];
+		if (!b->entry[s->name].hook) continue;
+		struct attach_write *w = &p->write[p->nwrites++];
+		*w = (struct attach_write){ .addr = s->addr, .size = 8, .entry = s->name, .kind = s->kind };
+		memcpy(w->old, &s->value, 8);
+		p->writes_lazy += s->lazy;
+		p->writes_address += s->kind != GOT_CALL;
+	}
+}
+
+static void weigh(struct attach_plan *p)
+{
+	p->added = p->link.stored + p->nwrites * sizeof *p->write + p->loaded.n * sizeof(struct attach_module) + 2 * HOME_PAGE;
+	p->reserved = p->link.size + ATTACH_SEGMENT_SIZE + ATTACH_PRIVATE_SIZE;
+	p->pause_s = stop_s + image_s + (double)p->target.nthreads * thread_s + (double)p->nwrites * store_s;
+}
+
+/* Calls that do not go through a GOT entry. */
+static void tell_uncovered(struct attach_plan *p)
+{
+	const struct attach_block *b = link_block(&p->link);
+
+	for (size_t i = 0; i < p->got.nnames; i++) {
+		const struct got_name *g = &p->got.name[i];
+		if (g->elsewhere)
+			note(p, "%s: %u GOT entries lead to another function than %s's, and are left alone", b->entry[i].name, g->elsewhere,
+			     g->owner ? g->owner->path : "the first");
+	}
+	const struct got_name *m = &p->got.name[0];     /* malloc */
+	if (m->owner && m->owner->is_main) note(p, "calls of malloc within the program itself, which defines it, are direct: not seen");
+	if (p->got.unread) note(p, "%zu loaded objects have tables that make no sense: their calls are not seen", p->got.unread);
+	note(p, "blocks allocated before the attach, calls within the allocator's own object, and function pointers copied before");
+}
+
+static void decide(struct attach_plan *p)
+{
+	const char *owner = p->got.name[0].owner ? p->got.name[0].owner->path : NULL;
+	size_t hooked[ATTACH_ENTRIES_MAX] = { 0 };
+
+	for (size_t i = 0; i < p->nwrites; i++) hooked[p->write[i].entry]++;
+	if (!p->loaded.n || !p->loaded.object[0].is_main) refuse(p, ERR_UNSUPPORTED, "its program headers make no sense");
+	else if (!p->loaded.object[0].dynamic && !p->nwrites) refuse(p, ERR_UNSUPPORTED, "it is statically linked: there are no GOT entries to store hooks in");
+	else if (!owner) refuse(p, ERR_UNSUPPORTED, "no malloc was found in it");
+	else if (!hooked[0]) refuse(p, ERR_UNSUPPORTED, "no GOT entry leads to malloc: its calls are direct");
+	if (!p->rooms) refuse(p, ERR_UNSUPPORTED, "there is no room for %zu bytes in its executable pages", remote_size());
+	if (p->verdict != ATTACH_REFUSED && is_sealed(p->pid, p)) refuse(p, ERR_UNSUPPORTED, "memory that would have to change is sealed (mseal)");
+	if (p->verdict != ATTACH_SAFE) return;
+	if (!p->loaded.ordered) {
+		p->verdict = ATTACH_UNSAFE;
+		snprintf(p->why, sizeof p->why, "its loader's list of objects cannot be read: which of several malloc it uses is a guess");
+	} else if (!hooked[1]) {
+		p->verdict = ATTACH_UNSAFE;
+		snprintf(p->why, sizeof p->why, "no GOT entry leads to free: what is allocated would seem to stay for ever");
+	}
+}
+
+int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o, struct err *e)
+{
+	const char *names[ATTACH_ENTRIES_MAX];
+	char path[64];
+
+	*p = (struct attach_plan){ .pid = pid, .options = *o };
+	if (link_open(&p->link, o->image, e) || target_open_pid(&p->target, pid, e)) return -1;
+	snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0) return err_sys(e, errno, "pid %d: writing its memory", (int)pid);
+	close(fd);
+	ask_agent(p);
+	loaded_read(&p->loaded, &p->target);
+	got_find(&p->got, &p->target, &p->loaded, names, names_of(link_block(&p->link), names));
+	p->rooms = remote_rooms(&p->target, &p->loaded, p->room, ATTACH_ROOMS);
+	take_slots(p);
+	weigh(p);
+	tell_uncovered(p);
+	decide(p);
+	ask_kernel(p);
+	return 0;
+}
+
+void attach_plan_free(struct attach_plan *p)
+{
+	free(p->write);
+	got_free(&p->got);
+	loaded_free(&p->loaded);
+	target_close(&p->target);
+	link_close(&p->link);
+}

@@ -1,0 +1,122 @@
+/* session.c: see session.h. */
+#include "inspect/attach/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "inspect/attach/remote.h"
+#include "inspect/attach/step.h"
+#include "inspect/target/err.h"
+
+enum { WIPEONFORK = 18 };
+static const double patience_s = 0.25;
+
+int session_open(struct session *s, pid_t pid, const struct target *t, const uint64_t *room, size_t rooms, struct err *e)
+{
+	char path[64];
+
+	*s = (struct session){ .pid = pid, .mem = -1, .target = t, .room = room, .rooms = rooms };
+	snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+	s->mem = open(path, O_RDWR | O_CLOEXEC);
+	if (s->mem < 0) return err_sys(e, errno, "pid %d: writing its memory", (int)pid);
+	if (!step("stop", e) && !seize_all(&s->seize, pid, patience_s, e) && !step("stopped", e)) return 0;
+	return -1;
+}
+
+double session_close(struct session *s)
+{
+	struct err unimportant;
+
+	remote_close(s->remote, &unimportant);
+	s->remote = NULL;
+	step("go", &unimportant);
+	double stood = seize_release(&s->seize);
+	if (s->mem >= 0) close(s->mem);
+	s->mem = -1;
+	return stood;
+}
+
+static int call(struct session *s, long nr, const uint64_t arg[6], uint64_t *result, struct err *e)
+{
+	if (!s->remote && remote_open(&s->remote, &s->seize, s->target, s->room, s->rooms, s->mem, e)) return -1;
+	return remote_call(s->remote, nr, arg, result, e);
+}
+
+int session_map(struct session *s, uint64_t at, uint64_t size, int prot, uint64_t *out, struct err *e)
+{
+	uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0);
+	uint64_t arg[6] = { at, size, (uint64_t)prot, flags, -1ull, 0 };
+
+	return step("map", e) || call(s, SYS_mmap, arg, out, e) ? -1 : 0;
+}
+
+int session_unmap(struct session *s, uint64_t at, uint64_t size, struct err *e)
+{
+	uint64_t arg[6] = { at, size }, result;
+
+	return step("unmap", e) || call(s, SYS_munmap, arg, &result, e) ? -1 : 0;
+}
+
+int session_wipe_on_fork(struct session *s, uint64_t at, uint64_t size)
+{
+	uint64_t arg[6] = { at, size, WIPEONFORK }, result;
+	struct err unimportant;
+
+	return call(s, SYS_madvise, arg, &result, &unimportant);
+}
+
+static int failed(const struct session *s, const char *what, uint64_t at, size_t n, ssize_t r, struct err *e)
+{
+	if (r == 0 || errno == ESRCH) return err_set(e, ERR_GONE, "pid %d: it has exited meanwhile", (int)s->pid);
+	return err_sys(e, errno, "pid %d: %s %zu bytes at 0x%llx", (int)s->pid, what, n, (unsigned long long)at);
+}
+
+int session_write(struct session *s, uint64_t at, const void *bytes, size_t n, struct err *e)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t r = pwrite(s->mem, (const char *)bytes + done, n - done, (off_t)(at + done));
+		if (r <= 0) return failed(s, "writing", at, n, r, e);
+		done += (size_t)r;
+	}
+	return 0;
+}
+
+int session_read(struct session *s, uint64_t at, void *bytes, size_t n, struct err *e)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t r = pread(s->mem, (char *)bytes + done, n - done, (off_t)(at + done));
+		if (r <= 0) return failed(s, "reading", at, n, r, e);
+		done += (size_t)r;
+	}
+	return 0;
+}
+
+int session_write_home(struct session *s, struct err *e)
+{
+	return step("home", e) ? -1 : session_write(s, s->home_addr, &s->home, sizeof s->home, e);
+}
+
+struct job { void (*work)(void *); void *arg; };
+
+static void *start(void *arg)
+{
+	struct job *j = arg;
+
+	j->work(j->arg);
+	return NULL;
+}
+
+int session_run(void (*work)(void *arg), void *arg)
+{
+	struct job j = { work, arg };
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, start, &j)) return -1;
+	pthread_join(thread, NULL);
+	return 0;
+}

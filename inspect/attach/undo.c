@@ -1,0 +1,242 @@
+/* undo.c: attach_undo: everything as it was. See attach.h. The order is that of apply.c backwards. The undo log and all else that stands in the
+ * home is the process's own memory by now, and may be anything: what is acted on is checked to lie where it can only be ours, or be a GOT
+ * entry that holds an address of ours. */
+#include "inspect/attach/attach.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "inspect/attach/pointers.h"
+#include "inspect/attach/remote.h"
+#include "inspect/attach/session.h"
+#include "inspect/attach/step.h"
+#include "inspect/target/err.h"
+#include "inspect/target/mem.h"
+#include "inspect/target/xalloc.h"
+
+enum { LOG_MAX = 1 << 20, ROUNDS = 12, SEARCH_MAX = 32 << 20, LANDING = HOME_TARGETS * HOME_LANDING };
+
+struct undo {
+	pid_t pid;
+	struct target target;
+	struct loadeds loaded;
+	struct session s;
+	uint64_t room[ATTACH_ROOMS]; size_t rooms;
+	struct attach_write *write; size_t nwrites;
+	struct home home;               /* as it was found */
+	uint64_t home_addr;
+	struct attach_undone *u;
+	int status;
+	struct err *e;
+};
+
+/* ---- what is believed --------------------------------------------------------------------------------------------------------------------- */
+
+static int is_ours(const struct undo *x, uint64_t start, uint64_t size)
+{
+	uint64_t end;
+
+	if (!size || start % HOME_PAGE || size % HOME_PAGE || __builtin_add_overflow(start, size, &end)) return 0;
+	for (uint64_t at = start; at < end;) {
+		const struct map *m = maps_find(&x->target.maps, at);
+		if (!m || m->inode || m->shared || (*m->path && strncmp(m->path, "[anon:", 6))) return 0;
+		at = m->end;
+	}
+	return 1;
+}
+
+static int believe_home(struct undo *x)
+{
+	const struct home *h = &x->home;
+	int good = h->version == HOME_VERSION && h->state <= HOME_LEFT && h->log_entries <= LOG_MAX;
+
+	for (unsigned i = 0; i < HOME_AREAS; i++)
+		if (h->area[i].size && !is_ours(x, h->area[i].start, h->area[i].size)) good = 0;
+	if (h->log_entries) {
+		uint64_t size = h->area[0].size, start = h->area[0].start;
+		good = good && size && h->image == start && h->image_end == start + size && h->log - start < size &&
+			h->log_entries * sizeof *x->write <= start + size - h->log && h->text >= start && h->text <= h->text_end && h->text_end <= start + size &&
+			h->block - start < size && sizeof(struct attach_block) <= start + size - h->block;
+	}
+	if (good) return 0;
+	return err_set(x->e, ERR_UNSUPPORTED, "pid %d: what is left there of an attach is damaged, or another version's: nothing is touched", (int)x->pid);
+}
+
+/* In data that belongs to a loaded object, or for a jump in its code. */
+static int is_place(const struct undo *x, const struct attach_write *w)
+{
+	const struct loaded *o = loaded_find(&x->loaded, w->addr);
+
+	for (unsigned i = 0; o && i < o->nphdr; i++) {
+		const Elf64_Phdr *p = &o->phdr[i];
+		uint64_t at = w->addr - o->bias - p->p_vaddr;
+		if (p->p_type == PT_LOAD && p->p_flags & (w->kind == ATTACH_JUMP ? PF_X : PF_W) && at < p->p_memsz && w->size <= p->p_memsz - at) return 1;
+	}
+	return 0;
+}
+
+static int is_write(const struct undo *x, const struct attach_write *w)
+{
+	uint64_t new, landing = x->home_addr + HOME_PAGE;
+
+	if (!w->size || w->size > ATTACH_WRITE_MAX || !is_place(x, w)) return 0;
+	if (w->kind == ATTACH_JUMP) return 1;
+	memcpy(&new, w->new, sizeof new);
+	return w->size == 8 && w->addr % 8 == 0 && (new - x->home.text < x->home.text_end - x->home.text || new - landing < LANDING);
+}
+
+/* ---- the hooks ---------------------------------------------------------------------------------------------------------------------------- */
+
+static int stand_in_jump(const struct undo *x)
+{
+	for (size_t i = 0; i < x->s.seize.n; i++) {
+		uint64_t pc, sp;
+		if (seize_registers(x->s.seize.thread[i].tid, &pc, &sp)) continue;
+		for (size_t k = 0; k < x->nwrites; k++)
+			if (x->write[k].kind == ATTACH_JUMP && pc > x->write[k].addr && pc - x->write[k].addr < x->write[k].size) return 1;
+	}
+	return 0;
+}
+
+/* What somebody has stored there since stays. A lazy entry never: while it holds our hook the loader has no reason to bind it. */
+static int restore(struct undo *x)
+{
+	uint8_t now[ATTACH_WRITE_MAX];
+
+	if (stand_in_jump(x)) return err_set(x->e, ERR_FAIL, "pid %d: a thread stands in a function's changed entry: try again", (int)x->pid);
+	for (size_t i = x->nwrites; i--;) {
+		const struct attach_write *w = &x->write[i];
+		struct err unmapped;
+		if (!is_write(x, w) || session_read(&x->s, w->addr, now, w->size, &unmapped)) {
+			x->u->changed++;        /* its object is gone, for one */
+			continue;
+		}
+		if (!memcmp(now, w->old, w->size)) continue;
+		if (memcmp(now, w->new, w->size)) {
+			x->u->changed++;
+			continue;
+		}
+		if (step("restore", x->e) || session_write(&x->s, w->addr, w->old, w->size, x->e)) return -1;
+		x->u->writes++;
+	}
+	return 0;
+}
+
+/* The landing leads to the real functions from now on. */
+static int unhook(struct undo *x)
+{
+	static struct attach_block b;
+	struct home *h = &x->s.home;
+	uint32_t inert = ATTACH_INERT;
+
+	if (h->state != HOME_BEGUN && h->state != HOME_ATTACHED) return 0;
+	if (h->log_entries) {
+		if (session_write(&x->s, h->block + offsetof(struct attach_block, state), &inert, sizeof inert, x->e)) return -1;
+		if (session_read(&x->s, h->block, &b, sizeof b, x->e) || restore(x)) return -1;
+		for (unsigned i = 0; i < HOME_TARGETS; i++)
+			if (b.entry[i].real) h->target[i] = b.entry[i].real;
+	}
+	h->state = HOME_LEFT;
+	h->log_entries = 0;
+	return session_write_home(&x->s, x->e);
+}
+
+/* ---- the memory --------------------------------------------------------------------------------------------------------------------------- */
+
+/* Noted as gone before it goes: it must never be unmapped twice, when something else may be there. */
+static int unmap_areas(struct undo *x)
+{
+	struct home *h = &x->s.home;
+
+	for (unsigned i = HOME_AREAS; i--;) {
+		uint64_t start = h->area[i].start, size = h->area[i].size;
+		if (!size) continue;
+		h->area[i].size = 0;
+		if (session_write_home(&x->s, x->e) || session_unmap(&x->s, start, size, x->e)) return -1;
+	}
+	h->state = HOME_EMPTY;
+	return session_write_home(&x->s, x->e);
+}
+
+static int unmap(struct undo *x)
+{
+	struct home *h = &x->s.home;
+	struct inside_range range[HOME_AREAS];
+	uint64_t landing = x->s.home_addr + HOME_PAGE;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < HOME_AREAS; i++) {
+		const struct map *m = h->area[i].size ? maps_find(&x->target.maps, h->area[i].start) : NULL;
+		if (!m) continue;
+		if (i == 0) range[n++] = (struct inside_range){ h->text, h->text_end };
+		else if (m->exec) range[n++] = (struct inside_range){ h->area[i].start, h->area[i].start + h->area[i].size };
+	}
+	x->u->inside = n ? inside_find(&x->s.seize, &x->target, range, n) : 0;
+	x->u->image_left = x->u->inside != 0;
+	if (x->u->image_left) return 0;
+	if (unmap_areas(x)) return -1;
+	x->u->landing_left = h->landed && pointers_find(&x->s.seize, &x->target, landing, landing + LANDING, SEARCH_MAX);
+	return x->u->landing_left ? 0 : session_unmap(&x->s, x->s.home_addr, 2 * HOME_PAGE, x->e);
+}
+
+static void work(void *arg)
+{
+	struct undo *x = arg;
+
+	x->status = session_open(&x->s, x->pid, &x->target, x->room, x->rooms, x->e);
+	if (!x->status) {
+		/* the same maps as before the stop would do for the objects, not for threads' stacks that came since */
+		struct maps now;
+		x->status = maps_read(&now, x->pid, x->e);
+		if (!x->status) {
+			maps_free(&x->target.maps);
+			x->target.maps = now;
+			x->home_addr = home_find(&x->target.maps, x->target.mem, &x->home);
+			if (!x->home_addr) x->status = err_set(x->e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)x->pid);
+		}
+	}
+	if (!x->status) x->status = believe_home(x);
+	if (!x->status) {
+		x->s.home = x->home;
+		x->s.home_addr = x->home_addr;
+		x->nwrites = x->home.log_entries;
+		x->write = xcalloc(x->nwrites + 1, sizeof *x->write);
+		x->status = session_read(&x->s, x->home.log, x->write, x->nwrites * sizeof *x->write, x->e) || unhook(x) || unmap(x) ? -1 : 0;
+	}
+	x->u->threads = x->s.seize.n;
+	double stood = session_close(&x->s);
+	if (stood > x->u->pause_s) x->u->pause_s = stood;
+}
+
+static int round_of(pid_t pid, struct attach_undone *u, struct err *e)
+{
+	struct undo x = { .pid = pid, .u = u, .status = -1, .e = e };
+
+	if (target_open_pid(&x.target, pid, e)) return -1;
+	x.home_addr = home_find(&x.target.maps, x.target.mem, &x.home);
+	if (!x.home_addr) {
+		err_set(e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)pid);
+	} else {
+		loaded_read(&x.loaded, &x.target);
+		x.rooms = remote_rooms(&x.target, &x.loaded, x.room, ATTACH_ROOMS);
+		if (session_run(work, &x)) err_set(e, ERR_FAIL, "pid %d: no thread for detaching", (int)pid);
+	}
+	free(x.write);
+	loaded_free(&x.loaded);
+	target_close(&x.target);
+	return x.status;
+}
+
+/* A thread that is in the image now is elsewhere soon, as a rule. */
+int attach_undo(pid_t pid, struct attach_undone *u, struct err *e)
+{
+	*u = (struct attach_undone){ 0 };
+	for (long round = 0; round < ROUNDS; round++) {
+		if (round_of(pid, u, e)) return -1;
+		if (!u->image_left) break;
+		nanosleep(&(struct timespec){ .tv_nsec = (round + 1) * 2000000 }, NULL);
+	}
+	return 0;
+}
