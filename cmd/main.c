@@ -17,10 +17,12 @@
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 
-extern const struct cmd cmd_run, cmd_list, cmd_top, cmd_heap, cmd_locks, cmd_diagnose, cmd_stat, cmd_dump, cmd_set, cmd_replay, cmd_compare, cmd_help, cmd_completion;
+extern const struct cmd cmd_run, cmd_attach, cmd_detach, cmd_list, cmd_top, cmd_heap, cmd_locks, cmd_diagnose, cmd_stat, cmd_dump, cmd_set, cmd_replay, cmd_compare, cmd_help, cmd_completion;
 
 const struct cmd *const cmds[] = {
 	&cmd_run,
+	&cmd_attach,
+	&cmd_detach,
 	&cmd_list,
 	&cmd_top,
 	&cmd_heap,

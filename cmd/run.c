@@ -11,15 +11,12 @@
 #include <unistd.h>
 
 #include "agent/wire.h"
+#include "cmd/place.h"
 #include "cmd/preflight.h"
 #include "cmd/program.h"
 #include "inspect/model/plain.h"
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
-
-#ifndef PREFIX
-#define PREFIX "/usr/local"
-#endif
 
 enum {
 	NOT_EXECUTABLE = 126, NOT_FOUND = 127,          /* as env(1) and the shells say it */
@@ -33,39 +30,15 @@ struct run_options {
 	const char *segment, *dir;
 };
 
-/* The first that can be read: $ALLOCTOP_AGENT when it is set, beside the command, where `make install` puts it. Malloc'ed. */
+/* Malloc'ed, NULL with *e. */
 static char *find_agent(struct err *e)
 {
-	const char *set = getenv("ALLOCTOP_AGENT");
-	char self[PATH_MAX], *found;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	char *slash = n > 0 ? (self[n] = 0, strrchr(self, '/')) : NULL;
-	int dir = slash ? (int)(slash - self) : 0;
-	char *place[] = {
-		xasprintf("%.*s/liballoctop.so", dir, self),
-		xasprintf("%.*s/../lib/alloctop/liballoctop.so", dir, self),
-		xstrdup(PREFIX "/lib/alloctop/liballoctop.so"),
-		xstrdup(PREFIX "/lib/liballoctop.so"),
-	};
-	size_t places = sizeof place / sizeof *place;
+	char *found = place_find("run", "liballoctop.so", "ALLOCTOP_AGENT", e);
 
-	if (set && *set) {
-		found = realpath(set, NULL);
-		if (!found) err_sys(e, errno, "run: finding the agent at ALLOCTOP_AGENT=%s", set);
-	} else {
-		found = NULL;
-		for (size_t i = 0; i < places && !found; i++) found = realpath(place[i], NULL);
-		if (!found)
-			err_set(e, ERR_FAIL, "run: no liballoctop.so beside %s or in its ../lib/alloctop (name it with ALLOCTOP_AGENT)", self);
-	}
-	for (size_t i = 0; i < places; i++) free(place[i]);
-	if (found && strpbrk(found, " :\t\n")) {
-		err_set(e, ERR_FAIL, "run: the loader cannot preload %s: a blank or a colon is in its path (name a copy with ALLOCTOP_AGENT)",
-		        found);
-		free(found);
-		return NULL;
-	}
-	return found;
+	if (!found || !strpbrk(found, " :\t\n")) return found;
+	err_set(e, ERR_FAIL, "run: the loader cannot preload %s: a blank or a colon is in its path (name a copy with ALLOCTOP_AGENT)", found);
+	free(found);
+	return NULL;
 }
 
 /* Children may have another working directory. Malloc'ed. */

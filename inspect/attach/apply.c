@@ -198,6 +198,16 @@ static uint32_t nature_of(const struct got *g, const struct attach_entry *entry,
 	return g->name[i].owner == g->name[0].owner ? ATTACH_LEAF : ATTACH_OUTER;
 }
 
+/* Behind those of the process. */
+static struct attach_module own_module(const struct apply *a)
+{
+	const struct link *k = &a->p->link;
+	const struct home *h = &a->s.home;
+
+	return (struct attach_module){ .start = h->image, .end = h->image + k->size, .text = h->text, .text_end = h->text_end, .text_offset = h->text - h->image,
+		.bias = h->image, .hdr = h->image + k->hdr, .hdr_end = h->image + k->hdr_end, .text_readable = 1, .path = "alloctop-attach.so" };
+}
+
 static void fill_block(struct apply *a, int marked)
 {
 	struct attach_block *b = link_block(&a->p->link);
@@ -234,6 +244,7 @@ static int write_image(struct apply *a, int marked)
 	const struct attach_block *b = link_block(k);
 
 	link_move(k, a->s.home.image);
+	a->module[a->nmodules++] = own_module(a);
 	fill_block(a, marked);
 	if (step("image", a->e) || session_write(&a->s, k->base, k->bytes, k->stored, a->e)) return -1;
 	return session_write(&a->s, b->modules[0], a->module, a->nmodules * sizeof *a->module, a->e);

@@ -97,9 +97,9 @@ static void take_path(struct attach_module *m, const struct target *t, const str
 
 struct attach_module *describe_modules(const struct target *t, const struct loadeds *l, size_t *n, uint32_t *lost)
 {
-	struct attach_module *m = xcalloc(l->n + 1, sizeof *m);
+	struct attach_module *m = xcalloc(l->n + 2, sizeof *m);
 
-	*n = l->n < ATTACH_MODULES_MAX ? l->n : ATTACH_MODULES_MAX;
+	*n = l->n < ATTACH_MODULES_MAX ? l->n : ATTACH_MODULES_MAX - 1;
 	*lost = (uint32_t)(l->n - *n);
 	for (size_t i = 0; i < *n; i++) {
 		const struct loaded *o = &l->object[i];

@@ -9,7 +9,7 @@
 struct loadeds;
 struct target;
 
-/* A row for each loaded object, at most ATTACH_MODULES_MAX; *lost: how many found no room. free() it. */
+/* A row for each loaded object, at most ATTACH_MODULES_MAX - 1, and room for one more; *lost: how many found none. free() it. */
 struct attach_module *describe_modules(const struct target *t, const struct loadeds *l, size_t *n, uint32_t *lost);
 /* Where the main thread's stack begins; 0 when /proc does not say. */
 uint64_t describe_stack_top(const struct target *t);

@@ -25,6 +25,7 @@ static int take_segments(struct link *k, Elf *elf)
 	for (size_t i = 0; i < n; i++) {
 		if (!gelf_getphdr(elf, (int)i, &p)) return -1;
 		if (p.p_type == PT_TLS || p.p_type == PT_INTERP) return -1;
+		if (p.p_type == PT_GNU_EH_FRAME) k->hdr = p.p_vaddr, k->hdr_end = p.p_vaddr + p.p_memsz;
 		if (p.p_type != PT_LOAD) continue;
 		if (k->nsegments == LINK_SEGMENTS || p.p_memsz > SIZE_MAX_IMAGE || p.p_vaddr > SIZE_MAX_IMAGE) return -1;
 		uint64_t start = p.p_vaddr & -(uint64_t)PAGE, end = page_up(p.p_vaddr + p.p_memsz);

@@ -18,6 +18,7 @@ struct link {
 	struct link_segment segment[LINK_SEGMENTS]; unsigned nsegments;
 	uint64_t base;                  /* it is linked for */
 	uint64_t block;                 /* offset of struct attach_block */
+	uint64_t hdr, hdr_end;          /* offsets of .eh_frame_hdr: the agent unwinds its own frames too */
 	uint64_t relocation[LINK_RELOCATIONS]; unsigned nrelocations;   /* offsets of words that hold an address */
 };
 

@@ -127,7 +127,7 @@ static int restore(struct undo *x)
 /* The landing leads to the real functions from now on. */
 static int unhook(struct undo *x)
 {
-	static struct attach_block b;
+	struct attach_block b;
 	struct home *h = &x->s.home;
 	uint32_t inert = ATTACH_INERT;
 
