@@ -46,7 +46,6 @@ static unsigned columns(void)
 
 static int check(const struct diagnose_options *o, int argc, struct err *e)
 {
-	if (o->explain && !rule_find(o->explain)) return err_set(e, ERR_USAGE, "diagnose: no rule '%s' (see: alloctop diagnose --list)", o->explain);
 	if (o->explain || o->list) return argc ? err_set(e, ERR_USAGE, "diagnose: --explain and --list look at no process") : 0;
 	if (argc != 1) return err_set(e, ERR_USAGE, "diagnose: %s (see: alloctop diagnose --help)", argc ? "one process at a time" : "which process?");
 	if (!(o->period > 0) || o->period > 86400) return err_set(e, ERR_USAGE, "diagnose: --for takes a time up to a day");
@@ -64,8 +63,9 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	int bad = 0;
 
 	if (check(o, argc, e)) return -1;
-	if (o->list) diagnose_list();
 	if (o->explain) diagnose_explain(rule_find(o->explain), columns());
+	else if (o->list && !strcmp(o->format, "json")) return diagnose_json_list(e);
+	else if (o->list) diagnose_list();
 	if (o->list || o->explain) return 0;
 	if (pid_resolve(argv[0], PID_OF_ANY, &pid, e)) return -1;
 	catch_interrupt();

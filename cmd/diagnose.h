@@ -14,8 +14,9 @@ struct diagnose_reading { const struct facts *facts; const struct verdict *verdi
 void diagnose_text(const struct diagnose_reading *r, unsigned columns);
 int diagnose_json(const struct diagnose_reading *r, struct err *e);
 
-/* All rules, a line each; one, in full. */
+/* All rules, a line each, or with all that is known of them; one, in full. */
 void diagnose_list(void);
+int diagnose_json_list(struct err *e);
 void diagnose_explain(const struct rule *r, unsigned columns);
 
 #endif

@@ -1,4 +1,4 @@
-/* diagnose_json.c: a verdict for programs. What is not known is null. */
+/* diagnose_json.c: a verdict for programs; the keys are documented in alloctop-diagnose(1) and are kept. What is not known is null. */
 #include "cmd/diagnose.h"
 
 #include <jansson.h>
@@ -10,6 +10,15 @@
 #include "inspect/verdict/facts.h"
 #include "inspect/verdict/rule.h"
 #include "inspect/verdict/verdict.h"
+
+static int print(json_t *o, struct err *e)
+{
+	int bad = json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+
+	putchar('\n');
+	json_decref(o);
+	return bad ? err_set(e, ERR_FAIL, "the verdict could not be written") : 0;
+}
 
 static json_t *number(double v) { return isnan(v) ? json_null() : json_real(v); }
 static json_t *lock_number(double v) { return v == LOCK_UNKNOWN ? json_null() : json_real(v); }
@@ -102,6 +111,16 @@ static void set_group(json_t *to, const char *name, const struct facts_group *g)
 	if (!g->known) json_object_set_new(to, name, json_string(g->why));
 }
 
+int diagnose_json_list(struct err *e)
+{
+	json_t *list = json_array();
+
+	for (const struct rule *const *r = rules; *r; r++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "rule", (*r)->name, "kind", (*r)->kind, "title", (*r)->title, "explanation", (*r)->explanation,
+		                                      "threshold", (*r)->threshold, "source", (*r)->source));
+	return print(list, e);
+}
+
 int diagnose_json(const struct diagnose_reading *r, struct err *e)
 {
 	const struct facts *f = r->facts;
@@ -128,8 +147,5 @@ int diagnose_json(const struct diagnose_reading *r, struct err *e)
 	json_object_set_new(o, "live_source", f->live_source ? json_string(f->live_source) : json_null());
 	json_object_set_new(o, "allocator_lost_s_per_s", f->locks_group.known ? lock_number(f->locks.allocator_lost) : json_null());
 	json_object_set_new(o, "series", series(f));
-	int bad = json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-	putchar('\n');
-	json_decref(o);
-	return bad ? err_set(e, ERR_FAIL, "the verdict could not be written") : 0;
+	return print(o, e);
 }

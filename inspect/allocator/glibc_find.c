@@ -33,6 +33,21 @@ static int like_arena(uint64_t addr)
 	return (addr & 0x3fffff) == 0x20 || (addr & 0x3fffff) == 0x30;
 }
 
+enum { MOVED_MAX = 4 };
+
+/* Does the list of a bin begin with a chunk that points back? In a busy program it may be another one since the bin was read. */
+static int begins_well(const struct target *t, uint64_t bin, uint64_t first)
+{
+	struct glibc_chunk c;
+
+	for (unsigned i = 0; i < MOVED_MAX; i++) {
+		if (mem_read_some(t->mem, first, &c, sizeof c) == sizeof c && c.bk == bin) return 1;
+		if (mem_read_some(t->mem, bin + 16, &first, sizeof first) < sizeof first) return 0;
+		if (first == bin) return 1;
+	}
+	return 0;
+}
+
 /* Bins of a state that has been used: each empty, or two pointers to chunks. */
 static int good_bins(const struct target *t, const unsigned char *s, uint64_t addr, const struct glibc_layout *l)
 {
@@ -46,8 +61,7 @@ static int good_bins(const struct target *t, const unsigned char *s, uint64_t ad
 		}
 		if (!fd || !bk || fd % 16 || bk % 16) continue;
 		good++;
-		struct glibc_chunk c;
-		if (++deep <= FAR_MAX && (mem_read_some(t->mem, fd, &c, sizeof c) < sizeof c || c.bk != bin)) good--;
+		if (++deep <= FAR_MAX && !begins_well(t, bin, fd)) good--;
 	}
 	return good >= GLIBC_BINS - 7;
 }

@@ -37,6 +37,7 @@ struct watch {
 	double begin, heap_again;
 	int full;               /* quick looks have not been enough */
 	size_t nallocators;     /* that were seen at once */
+	int another;            /* it has become another program: what was opened is of the one before */
 	struct collect_agent *agent;
 };
 
@@ -100,9 +101,11 @@ static int survey(struct watch *w, struct heap *h, struct err *e)
 		if (survey_read(&w->t, &so, h, e)) return -1;
 		int fewer = !h->nallocators || h->nallocators < w->nallocators, full = !w->full && needs_full(h);
 		if (!fewer) w->nallocators = h->nallocators;
-		if ((!fewer && !full) || try == TRIES) return 0;
+		if (!fewer && (!full || try == TRIES)) return 0;
+		if (try == TRIES && !w->nallocators) return 0;
 		w->full |= full;
 		heap_free(h);
+		if (try == TRIES) return err_set(e, ERR_FAIL, "pid %d: its allocator could not be read, so busy it is", (int)w->t.pid);
 		if (target_refresh(&w->t, e)) return -1;
 	}
 }
@@ -144,6 +147,10 @@ static int moment(struct watch *w, int ends)
 	*m = (struct facts_moment){ .at = now() - w->begin, .swap = NAN, .live = NAN, .live_error = NAN, .held_free = NAN };
 	if (proc_read(&p, w->t.pid, &e) || p.start_ticks != w->t.proc.start_ticks || p.state == 'Z' || p.state == 'X' || usage_read(&u, w->t.pid, &e)) {
 		f->exited = 1;
+		return -1;
+	}
+	if (strcmp(p.exe, w->t.proc.exe)) {
+		w->another = 1;
 		return -1;
 	}
 	if (ends || now() >= w->heap_again) read_heap(w, m, !f->nseries);
@@ -228,7 +235,8 @@ int collect(pid_t pid, const struct collect_options *o, struct facts *f, struct 
 	collect_agent_end(w.agent, f);
 	choose_live(f);
 	target_close(&w.t);
-	if (f->nseries) return 0;
+	if (f->nseries && !w.another) return 0;
 	facts_free(f);
+	if (w.another) return err_set(e, ERR_FAIL, "pid %d: it became another program (exec) while it was watched", (int)pid);
 	return err_set(e, ERR_GONE, "pid %d: no such process", (int)pid);
 }

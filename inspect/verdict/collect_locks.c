@@ -32,7 +32,7 @@ struct collect_locks *collect_locks_begin(pid_t pid, const struct collect_option
 {
 	struct collect_locks *l = xcalloc(1, sizeof *l);
 
-	l->o = (struct lock_options){ .period_s = o->watch_s, .no_stop = !o->stop };
+	l->o = (struct lock_options){ .period_s = o->watch_s, .no_stop = !o->stop, .no_agent = 1 };
 	l->interrupt = o->interrupt;
 	l->bad = -1;
 	l->opened = !target_open_pid(&l->t, pid, &l->e);
