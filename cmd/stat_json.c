@@ -163,7 +163,8 @@ size_t stat_notices(const struct stat_reading *r, char notice[STAT_NOTICES][STAT
 	say_refused(&n, c, is_unknown, "this kernel does not count that");
 	if (any(c, is_user_only)) say(&n, "without what the kernel does for the process: that was not permitted (needs CAP_PERFMON or root, or a lower perf_event_paranoid)");
 	if (any(c, is_shared)) say(&n, "some events had to share the processor's counters: their totals are scaled up");
-	if (any(c, is_unseen)) say(&n, "the process ended before it could be looked at: no share can be told");
+	if (c->exited && r->user_s < 0) say(&n, "the process ended after %.1f s", c->period_s);
+	if (any(c, is_unseen)) say(&n, "no share can be told: %s", c->exited || !*c->why ? "the process ended before it could be looked at" : c->why);
 	else if (!has_code(c) && c->image[0].target) say(&n, "no allocator was found in the process's code: nothing counts as inside");
 	if (c->lost > 0) say(&n, "%.0f samples were lost", c->lost);
 	if (c->dropped > 0) say(&n, "%.0f samples had no place in the tables below", c->dropped);

@@ -24,7 +24,10 @@
 
 enum { STACKS_MAX = 1 << 17, REFRESH_COST = 10 };
 
-static const double default_hz = 499;           /* odd, so that nothing is in step with it */
+static const double retry_s = 0.1;
+
+static const double default_hz = 499;           /* odd, so that nothing is in step with it; on a large machine less, as all is read by one thread of ours */
+enum { SMALL_MACHINE = 8 };
 
 /* Software events cost nothing where they do not happen; those of the processor are left out where it has none to give. */
 static const char default_events[] = "cpu-clock,page-faults,context-switches,cycles,instructions,cache-misses,dTLB-load-misses";
@@ -63,7 +66,8 @@ static void name_program(struct cost *c, const struct proc *p)
 /* What is loaded now. When the process has gone what was learned before stays. */
 static int refresh(struct cost *c, struct cost_image *i, struct err *e)
 {
-	struct cost_image new = { .target = xcalloc(1, sizeof *new.target), .opened_s = now() };
+	struct cost_image new = { .target = xcalloc(1, sizeof *new.target) };
+	double begin = now();
 	struct symbol_options so = { .pid = c->pid, .no_inlines = c->o.no_inlines != 0 };
 
 	i->stale = 0;
@@ -79,7 +83,7 @@ static int refresh(struct cost *c, struct cost_image *i, struct err *e)
 	new.code = code_open(new.target, new.symbols);
 	new.unwinder = unwind_open(new.target);
 	name_program(c, &new.target->proc);
-	new.took_s = now() - new.opened_s;
+	new.again_s = begin + REFRESH_COST * (now() - begin);
 	close_image(i);
 	*i = new;
 	return 0;
@@ -88,9 +92,13 @@ static int refresh(struct cost *c, struct cost_image *i, struct err *e)
 static struct cost_image *current(struct cost *c)
 {
 	struct cost_image *i = &c->image[c->nimages - 1];
+	double t = now();
 	struct err e;
 
-	if (!i->target || (i->stale && now() > i->opened_s + REFRESH_COST * i->took_s)) refresh(c, i, &e);
+	if ((!i->target || i->stale) && t >= i->again_s && refresh(c, i, &e)) {
+		snprintf(c->why, sizeof c->why, "%s", e.text);
+		i->again_s = t + retry_s;
+	}
 	return i->target ? i : NULL;
 }
 
@@ -235,7 +243,7 @@ int cost_open(struct cost **out, pid_t pid, const struct cost_options *o, struct
 
 	c->pid = pid;
 	c->o = *o;
-	if (!(c->o.hz > 0)) c->o.hz = default_hz;
+	if (!(c->o.hz > 0)) c->o.hz = fmax(29, default_hz * fmin(1, (double)SMALL_MACHINE / (double)sysconf(_SC_NPROCESSORS_ONLN)));
 	c->nimages = 1;
 	c->huge = -1;
 	if (!o->on_exec && refresh(c, &c->image[0], e)) bad = -1;

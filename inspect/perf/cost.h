@@ -46,7 +46,7 @@ struct cost_image {
 	struct unwinder *unwinder;
 	struct code *code;
 	int stale;                      /* code was mapped since */
-	double opened_s, took_s;
+	double again_s;                 /* not to be looked at anew before, as that is dear */
 };
 
 /* Of one event, all samples; by weight. */
@@ -65,6 +65,7 @@ struct cost {
 	char program[64];               /* fit for a file name and a terminal */
 	unsigned threads, threads_max, left_out, forks;
 	int inherits, exited;
+	char why[512];                  /* a program could not be looked at */
 	double begin_s, period_s;
 	double lost, dropped;           /* samples: of the kernel's ring, of our table */
 };

@@ -107,7 +107,7 @@ struct profile *cost_profile_cpu(const struct cost *c, int raw)
 	if (share >= 0) profile_comment(p, "note: %.3g s of %.3g s of processor time: %.2f%% ±%.2f", cost_inside(c, 0) * 1e-9, c->event[0].count * 1e-9, 100 * share, 100 * error);
 	if (c->event[0].user_only) profile_comment(p, "note: without what the kernel does for it: that was not permitted");
 	for (size_t i = 0; i < c->nimages; i++)
-		if (c->image[i].code) profile_comment(p, "the allocator: %s", code_evidence(c->image[i].code));
+		if (c->image[i].code) profile_comment(p, "note: the allocator: %s", *code_evidence(c->image[i].code) ? code_evidence(c->image[i].code) : "none was found");
 	add_all(c, p, raw, add_cpu, scale);
 	return p;
 }

@@ -1,14 +1,13 @@
 /* cost_rows.c: what was spent in the allocators, by who spent it: rows of names. See cost.h. */
 #include "inspect/perf/cost.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inspect/model/plain.h"
+#include "inspect/model/site_names.h"
 #include "inspect/perf/code.h"
-#include "inspect/symbol/plumbing.h"
 #include "inspect/symbol/symbol.h"
 #include "inspect/target/xalloc.h"
 
@@ -53,45 +52,6 @@ static void name_inside(const struct cost *c, const struct cost_stack *k, char n
 		if (code_holds(c->image[k->image].code, address(k, i)) && function_of(c, k, i, name)) return;
 	snprintf(name, NAME, "[%s]", m ? base_name(m->path) : "no name");
 	plain_text(name);
-}
-
-struct caller { char function[NAME], caller[NAME], first[NAME]; };
-
-/* One name, outwards. 1: both are known. */
-static int take(struct caller *n, const char *name, int plumbing)
-{
-	if (!*n->first) snprintf(n->first, NAME, "%s", name);
-	if (!*n->function) {
-		if (!plumbing) snprintf(n->function, NAME, "%s", name);
-		return 0;
-	}
-	/* recursion is no caller */
-	if (strcmp(name, n->function)) snprintf(n->caller, NAME, "%s", name);
-	return *n->caller != 0;
-}
-
-static void name_caller(const struct cost *c, const struct cost_stack *k, struct caller *n)
-{
-	struct symbolizer *s = c->image[k->image].symbols;
-	int done = 0;
-
-	*n = (struct caller){ 0 };
-	for (unsigned i = k->inside; i < k->depth && !done; i++) {
-		struct symbol_frame f[INLINED_MAX];
-		const struct symbol_module *m = symbol_module_of(s, address(k, i));
-		int plumbing = m && plumbing_module(m->path);
-		char where[NAME];
-		size_t found = symbol_lookup(s, address(k, i), f, INLINED_MAX);
-		for (size_t j = 0; j < found && !done; j++)
-			if (*f[j].function) done = take(n, f[j].function, plumbing || plumbing_function(f[j].function));
-		if (found && *f[found - 1].function) continue;
-		if (m) snprintf(where, sizeof where, "%.200s+0x%" PRIx64, base_name(m->path), address(k, i) - m->bias);
-		else snprintf(where, sizeof where, "0x%" PRIx64, address(k, i));
-		if (!done) done = take(n, where, plumbing);
-	}
-	if (!*n->function) snprintf(n->function, NAME, "%s", *n->first ? n->first : "[caller not known]");
-	plain_text(n->function);
-	plain_text(n->caller);
 }
 
 static int by_name(const void *a, const void *b)
@@ -142,20 +102,39 @@ static void gather(const struct cost *c, struct cost_rows *r, size_t event)
 	if (n) qsort_r(r->row, n, sizeof *r->row, by_weight, &event);
 }
 
+static void name_inside_row(const struct cost *c, const struct cost_stack *k, struct cost_row *row)
+{
+	char name[NAME];
+
+	name_inside(c, k, name);
+	row->function = xstrdup(name);
+	row->caller = xstrdup("");
+}
+
+static void name_caller_row(struct site_names *names, const struct cost_stack *k, struct cost_row *row)
+{
+	const struct site_name *n = k->inside < k->depth ? site_names_of(names, k->pc + k->inside, (unsigned)k->depth - k->inside) : NULL;
+
+	row->function = xstrdup(n ? n->function : "[caller not known]");
+	row->caller = xstrdup(n ? n->caller : "");
+}
+
 static void make(const struct cost *c, size_t event, struct cost_rows *out, int callers)
 {
 	*out = (struct cost_rows){ .row = xcalloc(c->nstacks + 1, sizeof *out->row) };
-	for (size_t i = 0; i < c->nstacks; i++) {
-		const struct cost_stack *k = &c->stack[i];
-		struct cost_row *row = &out->row[out->n];
-		struct caller n = { 0 };
-		if (!k->inside) continue;
-		if (callers) name_caller(c, k, &n);
-		else name_inside(c, k, n.function);
-		row->function = xstrdup(n.function);
-		row->caller = xstrdup(n.caller);
-		add(c, row, k);
-		out->n++;
+	for (size_t image = 0; image < c->nimages; image++) {
+		if (!c->image[image].symbols) continue;
+		struct site_names *names = callers ? site_names_new(c->image[image].symbols) : NULL;
+		for (size_t i = 0; i < c->nstacks; i++) {
+			const struct cost_stack *k = &c->stack[i];
+			struct cost_row *row = &out->row[out->n];
+			if (k->image != image || !k->inside) continue;
+			if (callers) name_caller_row(names, k, row);
+			else name_inside_row(c, k, row);
+			add(c, row, k);
+			out->n++;
+		}
+		site_names_free(names);
 	}
 	gather(c, out, event);
 }

@@ -50,6 +50,8 @@ int main(void)
 	jump(ALIAS, 0xe9, F);                   /* a second name of F */
 	memset(code + TAIL, 0x90, 20);
 	jump(TAIL + 20, 0xe9, F);               /* does something, then goes on in F */
+	jump(G + 0x10, 0xe9, G + 0x24);         /* a loop of G's, aligned: not a function */
+	code[G + 0x15] = 0x90;
 	static const uint8_t plt[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, GOT - (PLT + 10), 0, 0, 0 };
 	memcpy(code + PLT, plt, sizeof plt);
 	*(uint64_t *)(void *)(code + GOT) = base + F;
@@ -66,6 +68,7 @@ int main(void)
 	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && ret == to_f && !through,
 	   "behind the call of the function; not what an earlier call of another has left, nor code that is no return address");
 	ok(scan_caller(s, base + G + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 16 && ret == to_g, "the other function has the other caller");
+	ok(scan_caller(s, base + G + 0x30, (void *)stack, 0, sizeof stack, &ret, &through) == 16 && ret == to_g, "also from behind a jump that is aligned as a function is");
 	ok(scan_caller(s, base + F + 8, (void *)stack, 40, sizeof stack, &ret, &through) == 40, "from where it is told");
 	ok(scan_caller(s, base + F + 8, (void *)stack, 0, 36, &ret, &through) == SIZE_MAX, "not beyond the copy");
 	ok(scan_caller(s, base + GOT + 8, (void *)stack, 0, sizeof stack, &ret, &through) == SIZE_MAX, "code that nobody calls");
