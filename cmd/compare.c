@@ -18,7 +18,7 @@
 #include "inspect/target/xalloc.h"
 
 enum { ROUNDS_MAX = 1000 };
-static const double service_timeout_s = 600;
+static const double service_timeout_s = 600, ready_timeout_s = 60;
 
 struct compare_options {
 	unsigned rounds, warmup;
@@ -46,6 +46,13 @@ double *compare_column(const struct compare_variant *v, enum compare_figure f)
 
 	for (unsigned i = 0; i < v->nruns; i++) out[i] = v->run[i].figure[f];
 	return out;
+}
+
+void compare_note(struct compare_variant *v, const char *text)
+{
+	size_t n = strlen(v->note);
+
+	if (!strstr(v->note, text)) snprintf(v->note + n, sizeof v->note - n, "%s%s", n ? "; " : "", text);
 }
 
 static double median(const struct compare_variant *v, enum compare_figure f)
@@ -79,8 +86,8 @@ static void settle(struct comparison *c, struct compare_variant *v, const struct
 	v->use = seen->use;
 	snprintf(v->allocator, sizeof v->allocator, "%s", seen->name);
 	snprintf(v->owner, sizeof v->owner, "%s", seen->owner);
-	if (seen->use == COMPARE_UNUSED) v->skipped = xstrdup(seen->why);
-	else if (seen->use != COMPARE_USED && *seen->why && !*v->note) snprintf(v->note, sizeof v->note, "%s", seen->why);
+	if (seen->use == COMPARE_UNUSED && !(v->any && seen->loaded)) v->skipped = xstrdup(seen->why);
+	else if (seen->use != COMPARE_USED && *seen->why) compare_note(v, seen->why);
 	if (v != c->variant || v->use != COMPARE_USED) return;
 	for (size_t i = 1; i < c->n; i++) {
 		struct compare_variant *x = &c->variant[i];
@@ -232,6 +239,7 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	struct run_order ro = { .input = o->input, .timeout = o->timeout, .show = o->show, .ignore_failure = o->ignore_failure, .no_trace = o->no_trace };
 
 	if (check(o, argc, e)) return -1;
+	ro.ready_timeout = o->timeout < 0 ? ready_timeout_s : o->timeout;
 	if (o->serve && ro.timeout < 0) ro.timeout = service_timeout_s;
 	int bad = compare(&c, o, &ro, argv, e);
 	variants_free(&c);

@@ -35,6 +35,7 @@ struct compare_variant {
 	char *library;          /* is preloaded; NULL: nothing is */
 	char **set;             /* NAME=VALUE, NULL at the end */
 	int by_default;         /* not asked for by name: left out without regret */
+	int any;                /* its library may be no allocator at all: --preload */
 	char *skipped;          /* why it is not measured; NULL: it is */
 	enum compare_use use;
 	char allocator[96];     /* what served the program: "jemalloc 5.3.0"; "" if not known */
@@ -50,6 +51,9 @@ struct comparison {
 	unsigned rounds, warmup;                /* asked for */
 	int interrupted, service;
 };
+
+/* What else is to be said of a variant, once. */
+void compare_note(struct compare_variant *v, const char *text);
 
 /* Below this a difference is called one. */
 #define COMPARE_ALPHA 0.05

@@ -134,6 +134,7 @@ static void judge(const struct target *t, const char *library, struct look_alloc
 		snprintf(a->name, sizeof a->name, "%s%s%s", best->kind->name, *best->version ? " " : "", best->version);
 		snprintf(a->owner, sizeof a->owner, "%s", best->owner);
 	}
+	a->loaded = m != NULL;
 	a->use = best ? COMPARE_USED : COMPARE_UNKNOWN;
 	if (library && !m) {
 		a->use = COMPARE_UNUSED;

@@ -19,6 +19,7 @@ int look_all_exit(pid_t pid);
 
 struct look_allocator {
 	enum compare_use use;
+	int loaded;                     /* the library is in the process */
 	char name[96], owner[64];       /* of what serves it, "" when none is known */
 	char why[160];                  /* when it is not COMPARE_USED */
 };

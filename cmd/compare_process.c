@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 #include "inspect/model/plain.h"
 #include "inspect/target/err.h"
 
-enum { NOT_EXECUTED = 127, EVENT_SHIFT = 16 };
+enum { NOT_EXECUTED = 127, EVENT_SHIFT = 16, WORDS_KEPT = 1 << 16 };
 static const double slice_s = 0.5;      /* a look without news, in case some was lost */
 
 static sigset_t news, before;
@@ -165,10 +166,27 @@ static int poll_child(struct process *p)
 	return p->ended;
 }
 
+/* Not by seeking: the place is shared with those who write. */
+static off_t words_size(const struct process *p)
+{
+	struct stat st;
+
+	return p->words >= 0 && !fstat(p->words, &st) ? st.st_size : 0;
+}
+
+/* Of what it says only the end is wanted. */
+static void forget_words(const struct process *p)
+{
+	off_t size = words_size(p), old = (size - WORDS_KEPT) & -4096;
+
+	if (size > 2 * WORDS_KEPT) fallocate(p->words, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, old);
+}
+
 static int wait_until(struct process *p, double deadline, int regardless)
 {
 	while (!poll_child(p) && (regardless || !interrupted)) {
 		double left = deadline - process_clock();
+		forget_words(p);
 		if (left <= 0) break;
 		if (left > slice_s) left = slice_s;
 		struct timespec ts = { 0, (long)(left * 1e9) };
@@ -198,7 +216,7 @@ int process_end(struct process *p, double grace_s)
 const char *process_words(const struct process *p, char buf[PROCESS_WORDS])
 {
 	char text[2048], *line, *end;
-	off_t size = p->words >= 0 ? lseek(p->words, 0, SEEK_END) : 0, from = size > (off_t)sizeof text - 1 ? size - (off_t)sizeof text + 1 : 0;
+	off_t size = words_size(p), from = size > (off_t)sizeof text - 1 ? size - (off_t)sizeof text + 1 : 0;
 	ssize_t n = size > 0 ? pread(p->words, text, sizeof text - 1, from) : 0;
 
 	for (end = text + (n > 0 ? n : 0); end > text && strchr(" \t\r\n", end[-1]); end--) {}

@@ -14,7 +14,7 @@
 #include "inspect/target/err.h"
 
 static const double grace_s = 2;
-enum { CHILD_BYTES = 512 << 10 };       /* a child is larger than its parent when it is so much larger */
+enum { MANY_STOPS = 1000, CHILD_BYTES = 512 << 10 /* a child is larger than its parent when it is so much larger */ };
 
 struct exit_look { struct look_memory memory; struct look_allocator *allocator; const char *library; };
 
@@ -102,6 +102,7 @@ int run_command(const struct run_order *o, struct compare_variant *v, int warm, 
 	}
 	if (!bad) bad = run_verdict(o, v, "", &p, e);
 	if (!bad) run_figures(&p, &look.memory, out);
+	if (!bad && !warm && p.stops > MANY_STOPS) compare_note(v, "each of its many signals stopped it for a moment (--no-trace: without that)");
 	process_close(&p);
 	variant_words_free(env);
 	return bad;

@@ -8,7 +8,7 @@
 
 struct run_order {
 	const char *input;              /* standard input of the command; NULL: nothing */
-	double timeout;                 /* seconds; < 0: none */
+	double timeout, ready_timeout;  /* seconds; < 0: none, but of the second */
 	int show, ignore_failure, no_trace;
 	char **load, **ready;           /* of a service: what loads it; what tells that it is ready, or NULL: it listens */
 };

@@ -13,7 +13,7 @@
 #include "cmd/compare_variant.h"
 #include "inspect/target/err.h"
 
-static const double poll_s = 0.05, slice_s = 0.2, ready_s = 60, ask_s = 10, stop_s = 10, settle_s = 5;
+static const double poll_s = 0.05, slice_s = 0.2, ask_s = 10, stop_s = 10, settle_s = 5;
 
 /* Runs a command beside the service, bounded. 1: it ended; 0: time is up; -1 with *e: the service has ended first, or we are interrupted. */
 static int beside(const struct compare_variant *v, struct process *service, struct process *p, double until_s, struct err *e)
@@ -50,7 +50,7 @@ static int ask(const struct run_order *o, struct compare_variant *v, struct proc
 
 static int await_ready(const struct run_order *o, struct compare_variant *v, struct process *service, struct err *e)
 {
-	double limit = o->timeout >= 0 && o->timeout < ready_s ? o->timeout : ready_s, deadline = process_clock() + limit;
+	double limit = o->ready_timeout, deadline = process_clock() + limit;
 
 	for (;;) {
 		int is = 0;
@@ -130,7 +130,7 @@ int run_service(const struct run_order *o, struct compare_variant *v, int warm, 
 	if (!bad) look(&service, v, &m, seen);
 	if (service.pid > 0 && service.ended) kill(-service.pid, SIGKILL);     /* what it left behind */
 	else if (service.pid > 0 && stop(&service, stop_s))
-		snprintf(v->note, sizeof v->note, "it did not end at SIGTERM within %g s and was killed", stop_s);
+		compare_note(v, "it did not end in time at SIGTERM and was killed");
 	if (!bad) {
 		run_figures(&service, &m, out);
 		out->figure[COMPARE_ELAPSED] = elapsed;

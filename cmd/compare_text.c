@@ -13,7 +13,7 @@
 #include "inspect/model/units.h"
 #include "inspect/target/xalloc.h"
 
-enum { FIRST_WIDTH = 12, CELL_WIDTH = 14, NAME_WIDTH = 22, CELL = 64, COMMAND_WIDTH = 200 };
+enum { FIRST_WIDTH = 12, CELL_WIDTH = 14, NAME_WIDTH = 22, GAP = 2, CELL = 64, COMMAND_WIDTH = 200 };
 
 /* Three digits that count: of two runs 1.2 s and 1.3 s would say nothing. */
 static void seconds(double v, char out[CELL])
@@ -103,15 +103,25 @@ static void told(const struct compare_variant *v, char *out, size_t n)
 	plain_text(out);
 }
 
-static void head(const struct comparison *c, FILE *out, const char *before, const char *between, const char *after)
+/* A variant's name, as above its column and before what is said of it: with a number where names are cut. */
+static char *title(const struct comparison *c, size_t i)
+{
+	int cut = 0;
+
+	for (size_t k = 0; k < c->n; k++) cut |= plain_width(c->variant[k].name) + GAP > NAME_WIDTH;
+	return cut ? xasprintf("%zu: %s", i + 1, c->variant[i].name) : xstrdup(c->variant[i].name);
+}
+
+static void head(const struct comparison *c, FILE *out, const char *before, const char *between, int pad)
 {
 	char what[600];
 
 	for (size_t i = 0; i < c->n; i++) {
+		char *name = title(c, i);
+		size_t width = plain_width(name);
 		told(&c->variant[i], what, sizeof what);
-		fprintf(out, "%s%s", before, c->variant[i].name);
-		if (*before == 0) fprintf(out, "%*s", (int)(plain_width(c->variant[i].name) < NAME_WIDTH ? NAME_WIDTH - plain_width(c->variant[i].name) : 0), "");
-		fprintf(out, "%s%s%s\n", between, what, after);
+		fprintf(out, "%s%s%*s%s%s\n", before, name, pad && width < NAME_WIDTH - GAP ? (int)(NAME_WIDTH - GAP - width) : 0, "", *what || !pad ? between : "", what);
+		free(name);
 	}
 }
 
@@ -159,8 +169,8 @@ static void line(const struct comparison *c, FILE *out, const size_t *which, siz
 			blanks += width;
 			continue;
 		}
-		fprintf(out, "%*s", (int)blanks + 2, "");
-		cell(out, text, width - 2);
+		fprintf(out, "%*s", (int)blanks + GAP, "");
+		cell(out, text, width - GAP);
 		blanks = 0;
 		any = 1;
 	}
@@ -172,7 +182,7 @@ static unsigned cell_width(const struct comparison *c, const size_t *which, size
 	size_t width = CELL_WIDTH;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t w = plain_width(c->variant[which[i]].name) + 2;
+		size_t w = plain_width(c->variant[which[i]].name) + GAP;
 		if (w > width) width = w < NAME_WIDTH ? w : NAME_WIDTH;
 	}
 	return (unsigned)width;
@@ -182,8 +192,10 @@ static void table(const struct comparison *c, FILE *out, const size_t *which, si
 {
 	fprintf(out, "\n%*s", FIRST_WIDTH, "");
 	for (size_t i = 0; i < n; i++) {
-		fputs("  ", out);
-		cell(out, c->variant[which[i]].name, width - 2);
+		char *name = title(c, which[i]);
+		fprintf(out, "%*s", GAP, "");
+		cell(out, name, width - GAP);
+		free(name);
 	}
 	fputc('\n', out);
 	for (int f = 0; f < COMPARE_FIGURES; f++) {
@@ -212,7 +224,7 @@ static int text(const struct comparison *c, FILE *out, struct err *e)
 	how_many(c, how, sizeof how);
 	fprintf(out, "%s\n%s\n\n", line_of, how);
 	free(line_of);
-	head(c, out, "", "", "");
+	head(c, out, "", "  ", 1);
 	/* several tables where one is too wide */
 	per = columns > FIRST_WIDTH + width ? (columns - FIRST_WIDTH) / width : 1;
 	for (size_t i = 0; i < n; i += per) table(c, out, which + i, n - i < per ? n - i : per, width);
@@ -231,9 +243,13 @@ static int markdown(const struct comparison *c, FILE *out, struct err *e)
 	how_many(c, how, sizeof how);
 	fprintf(out, "`%s`: %s\n\n", line_of, how);
 	free(line_of);
-	head(c, out, "- **", "**: ", "");
+	head(c, out, "- **", "**: ", 0);
 	fputs("\n| |", out);
-	for (size_t i = 0; i < n; i++) fprintf(out, " %s |", c->variant[which[i]].name);
+	for (size_t i = 0; i < n; i++) {
+		char *name = title(c, which[i]);
+		fprintf(out, " %s |", name);
+		free(name);
+	}
 	fputs("\n| --- |", out);
 	for (size_t i = 0; i < n; i++) fputs(" ---: |", out);
 	for (int f = 0; f < COMPARE_FIGURES; f++) {

@@ -158,7 +158,7 @@ static int add_preload(struct comparison *c, const struct variant_order *o, cons
 		return -1;
 	}
 	const char *slash = strrchr(file, '/');
-	add_library(c, xstrdup(slash ? slash + 1 : file), o->argv, path);
+	add_library(c, xstrdup(slash ? slash + 1 : file), o->argv, path)->any = 1;
 	free(path);
 	return 0;
 }

@@ -27,6 +27,7 @@ static void fault(long mib)
 	size_t n = (size_t)mib << 20;
 
 	if (n) touched = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (n) madvise(touched, n, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < n; i += 4096) touched[i] = 1;
 }
 
