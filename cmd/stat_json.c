@@ -145,6 +145,20 @@ static int is_user_only(const struct cost *c, size_t i) { return c->event[i].use
 static int is_shared(const struct cost *c, size_t i) { return c->event[i].counted < 0.999; }
 static int is_unseen(const struct cost *c, size_t i) { return c->event[i].count > 0 && c->sum[i].samples > 0 && c->sum[i].unknown > c->sum[i].weight / 2; }
 
+/* The share of a clock's time that no sample stands for. */
+static double unsampled(const struct cost *c)
+{
+	enum { TELLING = 50000000 };    /* nanoseconds: of less, chance decides */
+	double worst = 0;
+
+	for (size_t i = 0; i < c->nevents; i++) {
+		const struct event *ev = &c->event[i];
+		double missing = event_is_clock(ev) && !ev->refused && !ev->user_only && ev->count > TELLING ? 1 - c->sum[i].weight / ev->count : 0;
+		if (missing > worst) worst = missing;
+	}
+	return worst;
+}
+
 /* Not even its code could be told: then a share of zero means nothing. */
 static int has_code(const struct cost *c)
 {
@@ -166,6 +180,8 @@ size_t stat_notices(const struct stat_reading *r, char notice[STAT_NOTICES][STAT
 	if (c->exited && r->user_s < 0) say(&n, "the process ended after %.1f s", c->period_s);
 	if (any(c, is_unseen)) say(&n, "no share can be told: %s", c->exited || !*c->why ? "the process ended before it could be looked at" : c->why);
 	else if (!has_code(c) && c->image[0].target) say(&n, "no allocator was found in the process's code: nothing counts as inside");
+	if (unsampled(c) > 0.3 && !(c->lost > 0))
+		say(&n, "%.0f%% of the time was not sampled: threads that live no longer than the samples are apart are seen seldom or never (raise --rate)", 100 * unsampled(c));
 	if (c->lost > 0) say(&n, "%.0f samples were lost", c->lost);
 	if (c->dropped > 0) say(&n, "%.0f samples had no place in the tables below", c->dropped);
 	if (c->left_out) say(&n, "%u threads were left out: too few file descriptors or too little lockable memory (raise ulimit -n, -l)", c->left_out);
