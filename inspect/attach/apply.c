@@ -27,6 +27,7 @@ struct apply {
 	uint64_t stack_top, clock;
 	size_t stored;                  /* writes that have been made */
 	int changed;                    /* the process is another than when the plan was made */
+	int busy;                       /* its threads would not stop just then */
 	int status;
 	struct err *e;
 };
@@ -310,6 +311,7 @@ static void work(void *arg)
 	int marked = 0;
 
 	a->status = session_open(&a->s, a->p->pid, &a->p->target, a->p->room, a->p->rooms, a->e);
+	a->busy = a->status && a->e->kind == ERR_FAIL;
 	if (!a->status && !(a->status = check(a)) && !(a->status = make_home(a) || map_image(a) || map_data(a) || (marked = map_mark(a)) < 0 ? -1 : 0))
 		a->status = write_image(a, marked) || write_log(a) || store(a) ? -1 : 0;
 	if (a->status) put_back(a);
@@ -318,7 +320,8 @@ static void work(void *arg)
 	a->r->pause_s = session_close(&a->s);
 }
 
-static int attempt(struct attach_plan *p, struct attach_result *r, int *changed, struct err *e)
+/* 1: another attempt may do. */
+static int attempt(struct attach_plan *p, struct attach_result *r, struct err *e)
 {
 	struct apply a = { .p = p, .r = r, .status = -1, .e = e };
 
@@ -328,17 +331,17 @@ static int attempt(struct attach_plan *p, struct attach_result *r, int *changed,
 	a.clock = describe_clock(&p->target, &p->loaded);
 	if (session_run(work, &a)) err_set(e, ERR_FAIL, "pid %d: no thread for attaching", (int)p->pid);
 	free(a.module);
-	*changed = a.changed;
-	return a.status;
+	return a.status && (a.changed || a.busy) ? 1 : a.status;
 }
 
 int attach_apply(struct attach_plan *p, struct attach_result *r, struct err *e)
 {
 	for (unsigned try = 1;; try++) {
-		int changed = 0;
 		if (p->verdict == ATTACH_REFUSED) return err_set(e, (enum err_kind)p->refusal, "pid %d: %s", (int)p->pid, p->why);
-		if (!attempt(p, r, &changed, e)) return 0;
-		if (try == TRIES || !changed) return -1;
+		int status = attempt(p, r, e);
+		if (status <= 0) return status;
+		if (try == TRIES) return -1;
+		nanosleep(&(struct timespec){ .tv_nsec = (long)try * 20000000 }, NULL);
 		struct attach_options o = p->options;
 		pid_t pid = p->pid;
 		attach_plan_free(p);

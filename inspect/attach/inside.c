@@ -48,16 +48,19 @@ static int thread_inside(const struct search *s, pid_t tid, const struct target_
 	return 0;
 }
 
-pid_t inside_find(const struct seize *s, const struct target *t, const struct inside_range *range, size_t n)
+pid_t inside_find(const struct seize *s, const struct target *t, const struct target_stack *stack, size_t stacks, const struct inside_range *range, size_t n)
 {
 	struct search search = { t, range, n, xmalloc(PIECE) };
-	struct target_stack *stack;
-	size_t stacks = target_stacks(t, &stack);
+	struct target_stack *found_now = NULL;
 	pid_t found = 0;
 
+	if (!stack) {
+		stacks = target_stacks(t, &found_now);
+		stack = found_now;
+	}
 	for (size_t i = 0; i < s->n && !found; i++)
 		if (thread_inside(&search, s->thread[i].tid, stack, stacks)) found = s->thread[i].tid;
-	free(stack);
+	free(found_now);
 	free(search.word);
 	return found;
 }

@@ -12,7 +12,9 @@ struct target;
 
 struct inside_range { uint64_t start, end; };
 
-/* The first thread found in any of n ranges, 0: none. `t` knows the maps and the stacks as they are while the threads stand. */
-pid_t inside_find(const struct seize *s, const struct target *t, const struct inside_range *range, size_t n);
+/* The first thread found in any of n ranges, 0: none. `t` knows the maps as they are while the threads stand; `stack` are target_stacks of a
+   moment before, NULL: they are looked for now. */
+struct target_stack;
+pid_t inside_find(const struct seize *s, const struct target *t, const struct target_stack *stack, size_t stacks, const struct inside_range *range, size_t n);
 
 #endif

@@ -206,7 +206,7 @@ static uint64_t free_room(const struct seize *s, const struct target *t, const u
 			struct inside_range range = { room[i], room[i] + size };
 			if (pread(mem, was, size, (off_t)room[i]) != (ssize_t)size) continue;
 			if (!remote_is_code(was)) return room[i];
-			if (!look || inside_find(s, t, &range, 1)) continue;
+			if (!look || inside_find(s, t, NULL, 0, &range, 1)) continue;
 			memset(was, 0, size);
 			return room[i];
 		}

@@ -16,11 +16,12 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { LOG_MAX = 1 << 20, ROUNDS = 12, SEARCH_MAX = 32 << 20, LANDING = HOME_TARGETS * HOME_LANDING };
+enum { LOG_MAX = 1 << 20, ROUNDS = 12, SEARCH_MAX = 16 << 20, LANDING = HOME_TARGETS * HOME_LANDING };
 
 struct undo {
 	pid_t pid;
 	struct target target;
+	struct target_stack *stack; size_t stacks;
 	struct loadeds loaded;
 	struct session s;
 	uint64_t room[ATTACH_ROOMS]; size_t rooms;
@@ -28,7 +29,7 @@ struct undo {
 	struct home home;               /* as it was found */
 	uint64_t home_addr;
 	struct attach_undone *u;
-	int status;
+	int status, busy;
 	struct err *e;
 };
 
@@ -173,7 +174,7 @@ static int unmap(struct undo *x)
 		if (i == 0) range[n++] = (struct inside_range){ h->text, h->text_end };
 		else if (m->exec) range[n++] = (struct inside_range){ h->area[i].start, h->area[i].start + h->area[i].size };
 	}
-	x->u->inside = n ? inside_find(&x->s.seize, &x->target, range, n) : 0;
+	x->u->inside = n ? inside_find(&x->s.seize, &x->target, x->stack, x->stacks, range, n) : 0;
 	x->u->image_left = x->u->inside != 0;
 	if (x->u->image_left) return 0;
 	if (unmap_areas(x)) return -1;
@@ -186,6 +187,7 @@ static void work(void *arg)
 	struct undo *x = arg;
 
 	x->status = session_open(&x->s, x->pid, &x->target, x->room, x->rooms, x->e);
+	x->busy = x->status && x->e->kind == ERR_FAIL;
 	if (!x->status) {
 		/* the same maps as before the stop would do for the objects, not for threads' stacks that came since */
 		struct maps now;
@@ -210,6 +212,7 @@ static void work(void *arg)
 	if (stood > x->u->pause_s) x->u->pause_s = stood;
 }
 
+/* 1: its threads would not stop just then. */
 static int round_of(pid_t pid, struct attach_undone *u, struct err *e)
 {
 	struct undo x = { .pid = pid, .u = u, .status = -1, .e = e };
@@ -220,23 +223,27 @@ static int round_of(pid_t pid, struct attach_undone *u, struct err *e)
 		err_set(e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)pid);
 	} else {
 		loaded_read(&x.loaded, &x.target);
+		x.stacks = target_stacks(&x.target, &x.stack);
 		x.rooms = remote_rooms(&x.target, &x.loaded, x.room, ATTACH_ROOMS);
 		if (session_run(work, &x)) err_set(e, ERR_FAIL, "pid %d: no thread for detaching", (int)pid);
 	}
 	free(x.write);
+	free(x.stack);
 	loaded_free(&x.loaded);
 	target_close(&x.target);
-	return x.status;
+	return x.busy ? 1 : x.status;
 }
 
 /* A thread that is in the image now is elsewhere soon, as a rule. */
 int attach_undo(pid_t pid, struct attach_undone *u, struct err *e)
 {
+	int status = 0;
+
 	*u = (struct attach_undone){ 0 };
 	for (long round = 0; round < ROUNDS; round++) {
-		if (round_of(pid, u, e)) return -1;
-		if (!u->image_left) break;
+		if ((status = round_of(pid, u, e)) < 0) return -1;
+		if (!status && !u->image_left) break;
 		nanosleep(&(struct timespec){ .tv_nsec = (round + 1) * 2000000 }, NULL);
 	}
-	return 0;
+	return status ? -1 : 0;
 }
