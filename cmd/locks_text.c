@@ -48,12 +48,25 @@ static int is_inner(struct symbolizer *s, const struct lock_stack *k, unsigned i
 	const struct symbol_module *m = symbol_module_of(s, k->pc[i] - (i > 0));
 	const char *slash = m ? strrchr(m->path, '/') : NULL, *base = slash ? slash + 1 : m ? m->path : "";
 
-	if (i + 1 < k->scanned) return 1;
 	for (size_t j = 0; j < sizeof libraries / sizeof *libraries; j++)
 		if (begins(base, libraries[j])) return 1;
 	for (size_t j = 0; j < sizeof functions / sizeof *functions; j++)
 		if (begins(function, functions[j])) return 1;
 	return 0;
+}
+
+/* Where a stack leaves the allocator. What was found by scanning leads out of code without tables, which is libc's: up to the last frame of it that
+   bears such a name; where none has a name, up to the last. */
+static unsigned inner_frames(struct symbolizer *s, const struct lock_stack *k)
+{
+	unsigned n = 0, i;
+	char frame[FRAME];
+
+	for (i = 0; i < k->scanned && i < k->depth; i++)
+		if (is_inner(s, k, i, locks_frame(s, k, i, frame, sizeof frame))) n = i + 1;
+	if (!n && k->scanned) n = k->scanned - 1;
+	while (n < k->depth && is_inner(s, k, n, locks_frame(s, k, n, frame, sizeof frame))) n++;
+	return n;
 }
 
 /* __libc_malloc is what the program calls malloc. */
@@ -66,11 +79,10 @@ static const char *public_name(const char *s)
 char *locks_stack(struct symbolizer *s, const struct lock_stack *k, char *buf, size_t n)
 {
 	char frame[FRAME];
-	unsigned first = 0, i;
+	unsigned first = inner_frames(s, k), i;
 	size_t len = 0;
 	int inner = 0;
 
-	while (first < k->depth && is_inner(s, k, first, locks_frame(s, k, first, frame, sizeof frame))) first++;
 	/* all of it inner: libc waits for itself. Else the last inner frame is what was called: malloc, free. */
 	if (first == k->depth) first = 0;
 	else if (first) {

@@ -10,11 +10,13 @@
 struct target;
 struct scan;
 
+enum { SCAN_JUMPS = 2 };
+
 struct scan *scan_open(const struct target *t);
 void scan_close(struct scan *s);
 
-/* The frame that called the function `pc` lies in: the nearest one in stack[from..n) (bytes; `from` a multiple of 8). *jump: end of a jump that the call
-   went through, 0 if none. Returns the offset of its slot, or SIZE_MAX. */
-size_t scan_caller(struct scan *s, uint64_t pc, const uint8_t *stack, size_t from, size_t n, uint64_t *ret, uint64_t *jump);
+/* The frame that called the function `pc` lies in: the nearest one in stack[from..n) (bytes; `from` a multiple of 8). jump: the ends of jumps that the
+   call went through, innermost first, 0 behind the last: second names of functions, and calls that are a function's last deed. Returns the offset of its slot, or SIZE_MAX. */
+size_t scan_caller(struct scan *s, uint64_t pc, const uint8_t *stack, size_t from, size_t n, uint64_t *ret, uint64_t jump[SCAN_JUMPS]);
 
 #endif

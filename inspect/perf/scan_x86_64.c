@@ -9,7 +9,7 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { FUNCTION_MAX = 16 << 10, JUMPS_MAX = 4, SEEN = 4096, ALIGNED = 16, MODULES_MAX = 64 };
+enum { FUNCTION_MAX = 16 << 10, JUMPS_MAX = 8, SEEN = 4096, ALIGNED = 16, MODULES_MAX = 64 };
 
 /* What was found out about a word of the stack. */
 struct seen { uint64_t ret, target; };
@@ -104,45 +104,92 @@ static const struct starts *starts_of(struct scan *s, uint64_t pc)
 	return c;
 }
 
+/* The first start behind addr, by its place. */
+static size_t after(const struct starts *c, uint64_t addr)
+{
+	size_t lo = 0, hi = c->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (c->addr[mid] <= addr) lo = mid + 1;
+		else hi = mid;
+	}
+	return lo;
+}
+
 /* Does pc lie in the function that begins at `start`? Not if another begins in between. */
 static int begins(const struct starts *c, uint64_t start, uint64_t pc)
 {
 	if (start > pc || pc - start > FUNCTION_MAX || start < c->begin) return 0;
-	return starts_next(c, start) > pc;
+	size_t next = after(c, start);
+	return next == c->n || c->addr[next] > pc;
 }
 
-/* A function whose last deed is a jump to the one that pc lies in. Its end: where the next begins that is known of. */
-static uint64_t tail_jump(const struct scan *s, const struct starts *c, uint64_t start, uint64_t pc)
-{
-	enum { BODY = 512 };
-	uint8_t b[BODY];
-	size_t n, i;
-
-	if (start < c->begin || start >= c->end) return 0;
-	n = mem_read_some(s->t->mem, start, b, sizeof b);
-	for (i = 0; i < c->n && c->addr[i] <= start; i++);
-	if (i < c->n && c->addr[i] - start < n) n = (size_t)(c->addr[i] - start);
-	for (i = 0; i + 5 <= n; i++) {
-		uint64_t end = start + i + 5, to = end + (uint64_t)(int64_t)displacement(b + i + 1);
-		if (b[i] == 0xe9 && to % ALIGNED == 0 && begins(c, to, pc)) return end;
-	}
-	return 0;
-}
-
-static int leads(struct scan *s, const struct starts *c, uint64_t target, uint64_t pc, uint64_t *jump)
+/* From `target` on through jumps that are all there is to a function, to the one that pc lies in. *jump: the end of the last of them, if that
+   is in the same code: a PLT entry is nobody's frame. *last: the code that they lead to. */
+static int straight(const struct scan *s, const struct starts *c, uint64_t target, uint64_t pc, uint64_t *jump, uint64_t *last)
 {
 	*jump = 0;
 	for (unsigned i = 0; i <= JUMPS_MAX && target; i++) {
 		uint64_t end = 0;
-		if (begins(c, target, pc) || (*jump = tail_jump(s, c, target, pc))) return 1;
+		*last = target;
+		if (begins(c, target, pc)) return 1;
 		target = jump_at(s, target, &end);
-		/* a PLT entry is nobody's frame */
 		*jump = target && end > c->begin && end <= c->end ? end : 0;
 	}
 	return 0;
 }
 
-size_t scan_caller(struct scan *s, uint64_t pc, const uint8_t *stack, size_t from, size_t n, uint64_t *ret, uint64_t *jump)
+/* The jump at p, of which n bytes are there: its length and where it leads, 0 when it is none. With or without a condition, through the GOT, and
+   a short one: to a jump that stands aligned behind the function proper, and so looks like a function. */
+static unsigned jump_of(const struct scan *s, const uint8_t *p, size_t n, uint64_t at, uint64_t *to)
+{
+	unsigned length = n >= 5 && p[0] == 0xe9 ? 5 : n >= 6 && ((p[0] == 0x0f && (p[1] & 0xf0) == 0x80) || (p[0] == 0xff && p[1] == 0x25)) ? 6 : 0;
+
+	if (n >= 2 && ((p[0] & 0xf0) == 0x70 || p[0] == 0xeb)) {
+		*to = at + 2 + (uint64_t)(int64_t)(int8_t)p[1];
+		return 2;
+	}
+	if (!length) return 0;
+	*to = at + length + (uint64_t)(int64_t)displacement(p + length - 4);
+	if (p[0] == 0xff) *to = load(s, *to);
+	return length;
+}
+
+/* A function whose last deed is a jump that leads to the one that pc lies in, perhaps into another module. Its end: where the next begins that is
+   known of. */
+static int tail_jump(struct scan *s, const struct starts *c, uint64_t start, uint64_t pc, uint64_t jump[SCAN_JUMPS])
+{
+	enum { BODY = 512 };
+	const struct starts *own = starts_of(s, start);
+	uint8_t b[BODY];
+	uint64_t to, last;
+	size_t n, i;
+
+	if (!own || start < own->begin || start >= own->end) return 0;
+	n = mem_read_some(s->t->mem, start, b, sizeof b);
+	i = after(own, start);
+	if (i < own->n && own->addr[i] - start < n) n = (size_t)(own->addr[i] - start);
+	for (i = 0; i < n; i++) {
+		unsigned length = jump_of(s, b + i, n - i, start + i, &to);
+		if (!length || to % ALIGNED || to - start < n || !straight(s, c, to, pc, &jump[0], &last)) continue;
+		jump[jump[0] != 0] = start + i + length;
+		return 1;
+	}
+	return 0;
+}
+
+static int leads(struct scan *s, const struct starts *c, uint64_t target, uint64_t pc, uint64_t jump[SCAN_JUMPS])
+{
+	uint64_t last = 0;
+
+	memset(jump, 0, SCAN_JUMPS * sizeof *jump);
+	if (straight(s, c, target, pc, &jump[0], &last)) return 1;
+	jump[0] = 0;
+	return last && tail_jump(s, c, last, pc, jump);
+}
+
+size_t scan_caller(struct scan *s, uint64_t pc, const uint8_t *stack, size_t from, size_t n, uint64_t *ret, uint64_t jump[SCAN_JUMPS])
 {
 	const struct starts *c = starts_of(s, pc);
 

@@ -228,10 +228,10 @@ static int scan(struct unwinder *u)
 
 	if (u->reg[UNWIND_SP] < base) return 0;
 	for (unsigned i = 0; i < SCANS_MAX && from < u->s->n; i++) {
-		uint64_t ret, jump;
-		size_t slot = scan_caller(u->scan, pc, u->s->stack, (size_t)from, u->s->n, &ret, &jump);
+		uint64_t ret, jump[SCAN_JUMPS];
+		size_t slot = scan_caller(u->scan, pc, u->s->stack, (size_t)from, u->s->n, &ret, jump);
 		if (slot == SIZE_MAX) return 0;
-		if (jump) push(u, jump);
+		for (unsigned j = 0; j < SCAN_JUMPS && jump[j]; j++) push(u, jump[j]);
 		push(u, ret);
 		u->scanned = u->n;
 		from = slot + sizeof ret;

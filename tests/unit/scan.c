@@ -9,7 +9,7 @@
 #include "inspect/target/target.h"
 #include "tests/tap.h"
 
-enum { F = 0x100, G = 0x140, ALIAS = 0x180, TAIL = 0x1c0, PLT = 0x200, GOT = 0x240, CALLERS = 0x400, SIZE = 0x1000 };
+enum { F = 0x100, G = 0x140, ALIAS = 0x180, TAIL = 0x1c0, PLT = 0x200, GOT = 0x240, FAR = 0x280, IF = 0x2c0, NAMED = 0x300, CALLERS = 0x400, SIZE = 0x1000 };
 
 static uint8_t *code;
 
@@ -40,7 +40,7 @@ static uint64_t call_through_got(unsigned at)
 
 int main(void)
 {
-	uint64_t ret, through, base, to_f, to_g, to_alias, to_tail, to_plt, to_got;
+	uint64_t ret, through[SCAN_JUMPS], base, to_far, to_if, to_named, to_f, to_g, to_alias, to_tail, to_plt, to_got;
 	struct target t;
 	struct err e = { 0 };
 
@@ -55,33 +55,49 @@ int main(void)
 	static const uint8_t plt[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, GOT - (PLT + 10), 0, 0, 0 };
 	memcpy(code + PLT, plt, sizeof plt);
 	*(uint64_t *)(void *)(code + GOT) = base + F;
+	memset(code + FAR, 0x90, 20);
+	jump(FAR + 20, 0xe9, PLT);              /* its last deed goes through the PLT */
+	memset(code + IF, 0x90, 21);
+	code[IF + 20] = 0x0f;
+	jump(IF + 21, 0x84, PLT);               /* if at all */
+	memset(code + NAMED, 0x90, 20);
+	jump(NAMED + 20, 0xe9, ALIAS);          /* or to a second name */
 	to_f = call(CALLERS, F);
 	to_g = call(CALLERS + 0x20, G);
 	to_alias = call(CALLERS + 0x40, ALIAS);
 	to_tail = call(CALLERS + 0x60, TAIL);
 	to_plt = call(CALLERS + 0x80, PLT);
 	to_got = call_through_got(CALLERS + 0xa0);
+	to_far = call(CALLERS + 0xc0, FAR);
+	to_if = call(CALLERS + 0xe0, IF);
+	to_named = call(CALLERS + 0x100, NAMED);
 	if (!ok(!target_open_pid(&t, getpid(), &e), "this process: %s", e.text)) return done();
 	struct scan *s = scan_open(&t);
 
 	uint64_t stack[] = { 0x1234, base + CALLERS + 0x10, to_g, (uintptr_t)stack, to_f, to_f };
-	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && ret == to_f && !through,
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_f && !through[0],
 	   "behind the call of the function; not what an earlier call of another has left, nor code that is no return address");
-	ok(scan_caller(s, base + G + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 16 && ret == to_g, "the other function has the other caller");
-	ok(scan_caller(s, base + G + 0x30, (void *)stack, 0, sizeof stack, &ret, &through) == 16 && ret == to_g, "also from behind a jump that is aligned as a function is");
-	ok(scan_caller(s, base + F + 8, (void *)stack, 40, sizeof stack, &ret, &through) == 40, "from where it is told");
-	ok(scan_caller(s, base + F + 8, (void *)stack, 0, 36, &ret, &through) == SIZE_MAX, "not beyond the copy");
-	ok(scan_caller(s, base + GOT + 8, (void *)stack, 0, sizeof stack, &ret, &through) == SIZE_MAX, "code that nobody calls");
-	ok(scan_caller(s, 0x10, (void *)stack, 0, sizeof stack, &ret, &through) == SIZE_MAX, "no code at all");
+	ok(scan_caller(s, base + G + 8, (void *)stack, 0, sizeof stack, &ret, through) == 16 && ret == to_g, "the other function has the other caller");
+	ok(scan_caller(s, base + G + 0x30, (void *)stack, 0, sizeof stack, &ret, through) == 16 && ret == to_g, "also from behind a jump that is aligned as a function is");
+	ok(scan_caller(s, base + F + 8, (void *)stack, 40, sizeof stack, &ret, through) == 40, "from where it is told");
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, 36, &ret, through) == SIZE_MAX, "not beyond the copy");
+	ok(scan_caller(s, base + GOT + 8, (void *)stack, 0, sizeof stack, &ret, through) == SIZE_MAX, "code that nobody calls");
+	ok(scan_caller(s, 0x10, (void *)stack, 0, sizeof stack, &ret, through) == SIZE_MAX, "no code at all");
 
 	stack[4] = to_alias;
-	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && through == base + ALIAS + 5, "through a function that is one jump");
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && through[0] == base + ALIAS + 5 && !through[1], "through a function that is one jump");
 	stack[4] = to_tail;
-	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && through == base + TAIL + 25, "through a jump at a function's end");
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && through[0] == base + TAIL + 25 && !through[1], "through a jump at a function's end");
 	stack[4] = to_plt;
-	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && ret == to_plt, "through the PLT");
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_plt, "through the PLT");
 	stack[4] = to_got;
-	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, &through) == 32 && ret == to_got, "through the GOT");
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_got, "through the GOT");
+	stack[4] = to_far;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_far && through[1] == base + FAR + 25, "through a last deed and the PLT");
+	stack[4] = to_if;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_if && through[1] == base + IF + 26, "through one with a condition");
+	stack[4] = to_named;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && through[0] == base + ALIAS + 5 && through[1] == base + NAMED + 25, "through a last deed to a second name");
 	scan_close(s);
 	target_close(&t);
 	return done();
