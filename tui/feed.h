@@ -13,6 +13,8 @@ struct feed_ops {
 	struct state *(*take)(struct feed *f);
 	/* Which tables are looked at, as bits 1 << enum state_table: those that are dear are made only then. */
 	void (*want)(struct feed *f, unsigned tables);
+	/* Whether threads of the target may be stopped for a moment: only ever after its user was told what that means. NULL: never. */
+	void (*permit)(struct feed *f, int stops);
 	void (*close)(struct feed *f);
 };
 

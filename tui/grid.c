@@ -125,15 +125,29 @@ static unsigned width_of(const struct table_column *k, int difference)
 	return k->width + (difference && k->width && k->width < 7 && k->kind != FIGURE_TEXT && k->kind != FIGURE_BAR && !(k->flags & COLUMN_FIXED));
 }
 
-/* Which columns fit: those to the right go first, but not the last, which takes the rest. */
-static unsigned choose(const struct table_shape *s, unsigned width, int difference, unsigned char show[TABLE_COLUMNS_MAX])
+/* Nothing is known in it. */
+static int is_blank(const struct table *t, unsigned column)
 {
-	unsigned last = s->ncolumns - 1, n = 0, used = s->column[last].width ? s->column[last].width : REST_MIN, rest;
+	const struct table_column *k = &t->shape->column[column];
+
+	for (size_t i = 0; i < t->nrows; i++)
+		if (k->kind == FIGURE_TEXT ? *t->row[i].cell[column].text != 0 : !isnan(t->row[i].cell[column].number)) return 0;
+	return 1;
+}
+
+/* Which columns fit: where there is not room for all, those in which nothing is known go first, but for the one that it is sorted by, then
+ * those to the right, but not the last, which takes the rest. */
+static unsigned choose(const struct grid *g, const struct table *t, unsigned width, int difference, unsigned char show[TABLE_COLUMNS_MAX])
+{
+	const struct table_shape *s = t->shape;
+	unsigned last = s->ncolumns - 1, n = 0, used = s->column[last].width ? s->column[last].width : REST_MIN, rest, all = used;
 
 	memset(show, 0, TABLE_COLUMNS_MAX);
 	show[last] = 1;
+	for (unsigned c = 0; c < last; c++) all += width_of(&s->column[c], difference) + 1;
 	for (unsigned c = 0; c < last; c++) {
 		unsigned w = width_of(&s->column[c], difference) + 1;
+		if (all > width && c != g->sort && is_blank(t, c)) continue;
 		if (used + w > width) break;
 		used += w;
 		show[c] = 1;
@@ -196,7 +210,7 @@ static void titles(struct grid *g, const struct table_shape *shape, struct surfa
 void grid_draw(struct grid *g, const struct table *t, struct surface *s, unsigned row, unsigned rows, int difference)
 {
 	unsigned char show[TABLE_COLUMNS_MAX];
-	unsigned rest = choose(t->shape, s->columns, difference, show);
+	unsigned rest = choose(g, t, s->columns, difference, show);
 	int tree = is_tree(t);
 
 	g->rows = 0;

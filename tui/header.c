@@ -47,25 +47,39 @@ static unsigned moment(const struct view *v, struct surface *s)
 
 	if (now) clock_text(now->at, clock, sizeof clock);
 	if (v->mark) clock_text(v->mark->at, mark, sizeof mark), n += snprintf(text + n, sizeof text - (size_t)n, "Δ since %s  ", mark);
+	if (v->stops && view_panel(v)->stops) n += snprintf(text + n, sizeof text - (size_t)n, "STOPS  ");
 	if (v->record) n += snprintf(text + n, sizeof text - (size_t)n, "REC  ");
 	if (v->recorded) n += snprintf(text + n, sizeof text - (size_t)n, v->playing ? "REPLAY  " : "REPLAY paused  ");
 	else if (v->fixed) n += snprintf(text + n, sizeof text - (size_t)n, v->paused ? "PAUSED  " : "HISTORY  ");
 	if (*v->gone) n += snprintf(text + n, sizeof text - (size_t)n, "ENDED  ");
 	snprintf(text + n, sizeof text - (size_t)n, "%s", clock);
 	unsigned w = surface_width(text), at = s->columns > w ? s->columns - w : 0;
-	surface_put(s, 0, at, w, v->mark || v->fixed || v->record || *v->gone ? STYLE_WARN : STYLE_DIM, text);
+	surface_put(s, 0, at, w, v->mark || v->fixed || v->record || v->stops || *v->gone ? STYLE_WARN : STYLE_DIM, text);
 	return at;
 }
 
+/* One more piece of a line that ends at `end`, whole or not at all. */
+static unsigned piece(struct surface *s, unsigned row, unsigned at, unsigned end, enum style style, const char *text)
+{
+	unsigned gap = at ? 2 : 0;
+
+	return at + gap + surface_width(text) <= end ? surface_put(s, row, at + gap, s->columns, style, text) : at;
+}
+
+/* What matters least is last, and is left out first. */
 static void who(const struct view *v, struct surface *s, const struct state *x)
 {
-	char up[UNITS_MAX], text[512], threads[UNITS_MAX] = "-";
-	unsigned end = moment(v, s), at = surface_cut(s, 0, 0, end > 2 ? end - 2 : 0, STYLE_STRONG, x->text[STATE_PROGRAM]);
+	char up[UNITS_MAX], text[128];
+	unsigned end = moment(v, s), room = end > 1 ? end - 1 : 0, at = surface_cut(s, 0, 0, room, STYLE_STRONG, x->text[STATE_PROGRAM]);
 
-	if (!isnan(x->figure[STATE_THREADS])) snprintf(threads, sizeof threads, "%.0f", x->figure[STATE_THREADS]);
-	snprintf(text, sizeof text, "  pid %d  up %s  threads %s  %s", (int)x->pid, units_seconds(x->figure[STATE_UPTIME], up), threads,
-	         *x->text[STATE_ALLOCATOR] ? x->text[STATE_ALLOCATOR] : "allocator: not read yet");
-	if (end > at + 2) surface_cut(s, 0, at, end - at - 2, STYLE_PLAIN, text);
+	snprintf(text, sizeof text, "pid %d", (int)x->pid);
+	at = piece(s, 0, at, room, STYLE_PLAIN, text);
+	if (!*x->text[STATE_ALLOCATOR]) at = piece(s, 0, at, room, STYLE_DIM, "allocator: not read yet");
+	else if (room > at + 8) at = surface_cut(s, 0, at + 2, room - at - 2, STYLE_PLAIN, x->text[STATE_ALLOCATOR]);
+	snprintf(text, sizeof text, isnan(x->figure[STATE_THREADS]) ? "threads -" : "threads %.0f", x->figure[STATE_THREADS]);
+	at = piece(s, 0, at, room, STYLE_PLAIN, text);
+	snprintf(text, sizeof text, "up %s", units_seconds(x->figure[STATE_UPTIME], up));
+	piece(s, 0, at, room, STYLE_PLAIN, text);
 }
 
 static void stacked(struct surface *s, unsigned row, unsigned at, unsigned width, const struct state *x)
@@ -114,14 +128,6 @@ static void legend(struct surface *s, unsigned row, const struct state *x)
 	}
 }
 
-/* One more piece of a line, whole or not at all. */
-static unsigned piece(struct surface *s, unsigned row, unsigned at, enum style style, const char *text)
-{
-	unsigned gap = at ? 2 : 0;
-
-	return at + gap + surface_width(text) <= s->columns ? surface_put(s, row, at + gap, s->columns, style, text) : at;
-}
-
 static void agent(struct surface *s, unsigned row, const struct state *x)
 {
 	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX], text[128];
@@ -131,27 +137,27 @@ static void agent(struct surface *s, unsigned row, const struct state *x)
 	if (isnan(f[STATE_SAMPLED])) {
 		bytes(f[STATE_LIVE], a);
 		snprintf(text, sizeof text, "live %s in %s objects", a, isnan(f[STATE_OBJECTS]) ? "-" : units_count(f[STATE_OBJECTS], b));
-		if (!isnan(f[STATE_LIVE])) at = piece(s, row, at, STYLE_PLAIN, text);
-		at = piece(s, row, at, STYLE_DIM, "no agent");
-		piece(s, row, at, STYLE_DIM, "who allocates, and how much: alloctop run");
+		if (!isnan(f[STATE_LIVE])) at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
+		at = piece(s, row, at, s->columns, STYLE_DIM, "no agent");
+		piece(s, row, at, s->columns, STYLE_DIM, "who allocates, and how much: alloctop run");
 		return;
 	}
 	bytes(f[STATE_SAMPLED], a);
 	snprintf(text, sizeof text, "live %s ± %s in %s objects", a, units_bytes(f[STATE_SAMPLED_ERROR], b), units_count(f[STATE_SAMPLED_OBJECTS], c));
-	at = piece(s, row, at, STYLE_PLAIN, text);
-	if (!strcmp(x->text[STATE_AGENT], "stopped")) at = piece(s, row, at, STYLE_WARN, "STOPPED");
+	at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
+	if (!strcmp(x->text[STATE_AGENT], "stopped")) at = piece(s, row, at, s->columns, STYLE_WARN, "STOPPED");
 	if (isnan(f[STATE_RATE])) {
-		at = piece(s, row, at, STYLE_DIM, "allocating: not known yet");
+		at = piece(s, row, at, s->columns, STYLE_DIM, "allocating: not known yet");
 	} else {
 		snprintf(text, sizeof text, "allocating %s/s%s", units_bytes(f[STATE_RATE], a), f[STATE_RATE_INTERVAL] > 0 ? "" : " on average");
-		at = piece(s, row, at, STYLE_PLAIN, text);
+		at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
 		snprintf(text, sizeof text, "%s objects/s", units_count(f[STATE_RATE_OBJECTS], a));
-		at = piece(s, row, at, STYLE_PLAIN, text);
+		at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
 	}
 	snprintf(text, sizeof text, "one sample per %s", units_setting(f[STATE_SAMPLE_RATE] >= 1 ? (uint64_t)f[STATE_SAMPLE_RATE] : 1, a));
-	at = piece(s, row, at, STYLE_DIM, text);
+	at = piece(s, row, at, s->columns, STYLE_DIM, text);
 	snprintf(text, sizeof text, "agent since %s", units_seconds(f[STATE_AGENT_AGE], a));
-	piece(s, row, at, STYLE_DIM, text);
+	piece(s, row, at, s->columns, STYLE_DIM, text);
 }
 
 static void sparks(const struct view *v, struct surface *s, unsigned row)
@@ -176,11 +182,24 @@ static void sparks(const struct view *v, struct surface *s, unsigned row)
 	}
 }
 
+/* A sentence that is too long ends with one of its parts, if that is not too little of it. */
+static size_t whole_parts(const char *text, unsigned room)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; text[i] && i + 2 <= room; i++)
+		if (text[i + 1] == ' ' ? strchr(",;:", text[i]) != NULL : text[i] == ' ' && text[i + 1] == '(') best = i;
+	return best > room / 2 ? best : 0;
+}
+
 static void words(struct surface *s, unsigned row, const char *name, const char *text, enum style style)
 {
-	unsigned at = surface_put(s, row, 0, s->columns, STYLE_DIM, name);
+	unsigned at = surface_put(s, row, 0, s->columns, STYLE_DIM, name) + 1, room = s->columns > at ? s->columns - at : 0;
+	size_t n = surface_width(text) > room ? whole_parts(text, room) : 0;
+	char cut[600];
 
-	surface_cut(s, row, at + 1, s->columns, style, text);
+	if (n) snprintf(cut, sizeof cut, "%.*s..", (int)n, text), text = cut;
+	surface_cut(s, row, at, s->columns, style, text);
 }
 
 static unsigned list(const struct view *v, struct surface *s, const struct state *x)

@@ -9,7 +9,7 @@
 #include "tui/view.h"
 
 struct key_help { const char *keys, *what; int which; };
-enum { ALWAYS, PROCESS = 1, ONE_OF_PANELS = 2, SITES = 4, ENTERS = 8, GROUPS = 128, LIVE = 16, RECORDED = 32, WRITES = 64 };
+enum { ALWAYS, PROCESS = 1, ONE_OF_PANELS = 2, SITES = 4, ENTERS = 8, GROUPS = 128, LIVE = 16, RECORDED = 32, WRITES = 64, STOPS = 256 };
 
 static const struct key_help keys[] = {
 	{ "1 - 8  Tab  S-Tab", "another panel", ONE_OF_PANELS },
@@ -28,6 +28,7 @@ static const struct key_help keys[] = {
 	{ "r", "record to a file, end that; see alloctop replay", WRITES },
 	{ "d", "write a profile for pprof into this directory (agent)", WRITES },
 	{ "f", "write a flame graph for a browser (agent)", WRITES },
+	{ "S", "stop waiting threads for their call stacks: asks first", STOPS },
 	{ "h  ?  F1", "this help", ALWAYS },
 	{ "Esc", "back: from here, from a filter, from the past to now", ALWAYS },
 	{ "q  F10  ^C", "leave", ALWAYS },
@@ -37,19 +38,19 @@ static const struct key_help keys[] = {
 static unsigned applies(const struct view *v, const struct panel *p)
 {
 	return (v->panels == panels_list ? 0 : PROCESS | ONE_OF_PANELS) | (p->other ? v->panels == panels_list ? GROUPS : SITES : 0) | (p->enter ? ENTERS : 0) | (v->recorded ? RECORDED : LIVE) |
-	       (v->act && !v->recorded ? WRITES : 0);
+	       (v->act && !v->recorded ? WRITES : 0) | (p->stops && !v->recorded ? STOPS : 0);
 }
 
-/* Lines are counted also where they are not seen, so that it scrolls. */
+/* Lines are counted also where they are not seen, so that it scrolls. What is too long for a line goes on below. */
 struct page { struct surface *s; unsigned row, rows, top, line; };
 
 static void line(struct page *p, enum style left_style, const char *left, const char *text)
 {
-	unsigned at = p->line++;
+	unsigned skip = p->line < p->top ? p->top - p->line : 0, at = p->line > p->top ? p->line - p->top : 0, rows = at < p->rows ? p->rows - at : 0;
+	unsigned column = *left ? 20 : 1;
 
-	if (at < p->top || at - p->top >= p->rows) return;
-	surface_put(p->s, p->row + at - p->top, 1, 20, left_style, left);
-	surface_cut(p->s, p->row + at - p->top, *left ? 20 : 1, p->s->columns, STYLE_PLAIN, text);
+	if (rows && !skip) surface_put(p->s, p->row + at, 1, 19, left_style, left);
+	p->line += surface_wrap(p->s, p->row + at, rows, skip, column, p->s->columns > column + 1 ? p->s->columns - column : 1, STYLE_PLAIN, text);
 }
 
 static void columns_help(struct page *p, const struct table_shape *shape)
@@ -72,7 +73,7 @@ static void all(const struct view *v, struct page *p)
 	columns_help(p, panel->shape);
 	line(p, STYLE_PLAIN, "", "");
 	line(p, STYLE_PLAIN, "", "± is the standard error of the figure before it; - is not known, not zero.");
-	line(p, STYLE_PLAIN, "", "Nothing here writes into the target or stops it.");
+	line(p, STYLE_PLAIN, "", applies(v, panel) & STOPS ? "Nothing here writes into the target; S stops its threads, when you say so." : "Nothing here writes into the target or stops it.");
 }
 
 void help_draw(struct view *v, struct surface *s, unsigned row, unsigned rows)

@@ -89,6 +89,7 @@ static int run_view(struct view *v, struct feed *feed, const struct loop_options
 			}
 		}
 		if (feed) feed->ops->want(feed, view_wants(v));
+		if (feed && feed->ops->permit) feed->ops->permit(feed, v->stops && view_panel(v)->stops);
 	}
 	return 0;
 }
@@ -136,8 +137,8 @@ static void die_of(int sig)
 static void keep_small(void)
 {
 	mallopt(M_ARENA_MAX, 2);
-	mallopt(M_MMAP_THRESHOLD, 512 << 10);
-	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 
 int loop_run(pid_t pid, const struct loop_options *o, struct err *e)

@@ -40,7 +40,7 @@ struct observe {
 	struct post post;
 	pid_t pid;
 	double delay;
-	int whole, lock_interrupt;
+	int whole, lock_interrupt, stops;
 	unsigned users;                 /* the three threads, and who opened it: the last one frees */
 	struct handed heap_handed, lock_handed;
 	/* the tick's own */
@@ -142,20 +142,22 @@ static void *heap_main(void *arg)
 static void *lock_main(void *arg)
 {
 	struct observe *o = arg;
-	struct lock_options options = { .period_s = 0.4, .rate_hz = 150, .no_stop = 1, .no_agent = 1 };
+	struct lock_options options = { .rate_hz = 100, .no_agent = 1 };
 	struct target t;
 	struct err e;
 	int opened = 0, looked;
 
 	do {
+		looked = (post_wanted(&o->post) & 1 << STATE_LOCK) != 0;
+		options.period_s = looked ? 1 : 0.5;
+		/* stopping is for who looks at the stacks */
+		options.no_stop = !looked || !__atomic_load_n(&o->stops, __ATOMIC_RELAXED);
 		struct lock_report *l = xcalloc(1, sizeof *l);
 		int bad = opened ? target_refresh(&t, &e) : target_open_pid(&t, o->pid, &e);
 		if (!bad) opened = 1, bad = lock_measure(&t, &options, &o->lock_interrupt, l, &e);
 		hand_over(o, &o->lock_handed, drop_locks, bad ? NULL : l, bad ? e.text : "");
 		if (bad) free(l);
 		if (bad && e.kind == ERR_GONE) break;
-		looked = (post_wanted(&o->post) & 1 << STATE_LOCK) != 0;
-		options.period_s = looked ? 1 : 0.5;
 		if (post_sleep(&o->post, bad ? 10 : looked ? 0.5 : 4, 0)) break;
 	} while (1);
 	if (opened) target_close(&t);
@@ -377,6 +379,8 @@ static int observe_descriptor(const struct feed *f) { return ((const struct obse
 static struct state *observe_take(struct feed *f) { return post_take(&((struct observe *)f)->post); }
 static void observe_want(struct feed *f, unsigned tables) { post_want(&((struct observe *)f)->post, tables); }
 
+static void observe_permit(struct feed *f, int stops) { __atomic_store_n(&((struct observe *)f)->stops, stops, __ATOMIC_RELAXED); }
+
 /* Waits for nobody: a heap of many gigabytes may be half read. */
 static void observe_close(struct feed *f)
 {
@@ -387,7 +391,7 @@ static void observe_close(struct feed *f)
 	release(o);
 }
 
-static const struct feed_ops ops = { observe_descriptor, observe_take, observe_want, observe_close };
+static const struct feed_ops ops = { observe_descriptor, observe_take, observe_want, observe_permit, observe_close };
 
 int observe_open(pid_t pid, double delay_s, int whole, struct feed **out, struct err *e)
 {

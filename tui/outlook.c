@@ -42,7 +42,7 @@ static void allocators(struct state *s, const struct heap *h)
 		const struct heap_allocator *a = &h->allocator[i];
 		if (!a->in_use && (i || h->nallocators > 1)) continue;
 		at += (size_t)snprintf(buf + at, sizeof buf - at, "%s%s%s%s%s", at ? " + " : "", a->name, *a->version ? " " : "", a->version,
-		                       a->status == HEAP_TORN ? " (torn)" : a->status == HEAP_UNSUPPORTED ? " (not readable)" : "");
+		                       a->status == HEAP_UNSUPPORTED ? " (not readable)" : "");
 	}
 	state_say(s, STATE_ALLOCATOR, "%s", buf);
 }
@@ -114,9 +114,9 @@ void outlook_locks(struct state *s, const struct lock_report *l)
 	}
 	char more[96] = "";
 	size_t n = 0;
-	if (worst && worst->utilisation.source && worst->utilisation.value >= 0) n = (size_t)snprintf(more, sizeof more, ", held %.0f%%", 100 * worst->utilisation.value);
-	if (worst && worst->mean_inside.source && worst->mean_inside.value >= 0) snprintf(more + n, sizeof more - n, ", %.1f threads in it", worst->mean_inside.value);
-	state_say(s, STATE_LOCKS, "%s ± %s lost per second in %u threads: %s%s", seconds(l->allocator_lost, a), seconds(l->allocator_error >= 0 ? l->allocator_error : -1, b), l->threads,
+	if (worst && worst->utilisation.source && worst->utilisation.value >= 0) n = (size_t)snprintf(more, sizeof more, " held %.0f%%", 100 * worst->utilisation.value);
+	if (worst && worst->mean_inside.source && worst->mean_inside.value >= 0) snprintf(more + n, sizeof more - n, ", %.1f inside", worst->mean_inside.value);
+	state_say(s, STATE_LOCKS, "%s/s ± %s lost by %u threads: %s%s", seconds(l->allocator_lost, a), seconds(l->allocator_error >= 0 ? l->allocator_error : -1, b), l->threads,
 	          worst ? worst->name : "", more);
 }
 

@@ -32,6 +32,7 @@ struct panel {
 	unsigned parts;                 /* made again when one of these was read again; it needs at least one of them */
 	const char *help;               /* what it shows, one line */
 	const char *enter;              /* what Enter does; NULL: nothing */
+	const char *stops;              /* what is asked before threads may be stopped for it; NULL: they never are */
 	const char *without;            /* what to do when there is nothing of the parts */
 	void (*fill)(struct table *t, const struct observation *o);     /* runs in the reading thread; NULL: filled elsewhere */
 	const struct panel *other;      /* another way to see the same, by t; round and round */

@@ -4,12 +4,14 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "inspect/model/columns.h"
 #include "inspect/model/sites.h"
 #include "inspect/model/snapshot.h"
 #include "inspect/model/units.h"
+#include "inspect/target/xalloc.h"
 #include "tui/frames.h"
 #include "tui/sites.h"
 
@@ -77,13 +79,24 @@ static void fill(struct table *t, const struct observation *o)
 	if (!n) table_note(t, "nothing sampled yet: on average one sample is taken per %s allocated", units_setting(o->snap->rate, text));
 }
 
+/* Rows of before by id, which is a hash already: a table at most half full. */
 void sites_growth(struct table *now, const struct table *earlier, double seconds)
 {
-	struct table *d = table_difference(now, earlier);
+	size_t size = 16, i;
 
-	/* the rows of a difference begin with those of `now`, in their order */
-	for (size_t i = 0; i < now->nrows; i++) now->row[i].cell[growth].number = d->row[i].cell[0].number / seconds * 60;
-	table_leave(d);
+	while (size < 2 * earlier->nrows) size *= 2;
+	const struct table_row **slot = xcalloc(size, sizeof *slot);
+	for (size_t k = 0; k < earlier->nrows; k++) {
+		for (i = earlier->row[k].id & (size - 1); slot[i]; i = (i + 1) & (size - 1)) {}
+		slot[i] = &earlier->row[k];
+	}
+	for (size_t k = 0; k < now->nrows; k++) {
+		struct table_row *r = &now->row[k];
+		for (i = r->id & (size - 1); slot[i] && slot[i]->id != r->id; i = (i + 1) & (size - 1)) {}
+		/* what was not there began at nothing */
+		r->cell[growth].number = (r->cell[0].number - (slot[i] ? slot[i]->cell[0].number : 0)) / seconds * 60;
+	}
+	free(slot);
 }
 
 extern const struct panel panel_callees;

@@ -149,6 +149,40 @@ unsigned surface_cut(struct surface *s, unsigned row, unsigned column, unsigned 
 	return surface_put(s, row, surface_put(s, row, column, most - 2, style, text), 2, style, "..");
 }
 
+/* Bytes of a text that take up to `most` columns, to a blank where there is one in the second half. */
+static size_t line_of(const char *text, unsigned most)
+{
+	const char *p = text, *blank = NULL;
+	unsigned width = 0;
+
+	while (*p && *p != '\n') {
+		const char *at = p;
+		width += width_of(next(&p));
+		if (width > most) return (size_t)((blank ? blank : at > text ? at : p) - text);
+		if (*at == ' ' && width > most / 2) blank = at;
+	}
+	return (size_t)(p - text);
+}
+
+unsigned surface_wrap(struct surface *s, unsigned row, unsigned rows, unsigned skip, unsigned column, unsigned most, enum style style, const char *text)
+{
+	unsigned n = 0;
+	char line[4 * COLUMNS_MAX];
+
+	if (column >= s->columns) return 1;
+	if (most > s->columns - column) most = s->columns - column;
+	do {
+		size_t length = line_of(text, most);
+		if (n >= skip && n - skip < rows) {
+			snprintf(line, sizeof line, "%.*s", (int)length, text);
+			surface_put(s, row + n - skip, column, most, style, line);
+		}
+		for (text += length; *text == ' '; text++) {}
+		n++;
+	} while (*text && *text != '\n');
+	return n;
+}
+
 void surface_fill(struct surface *s, unsigned row, unsigned column, unsigned n, enum style style, uint32_t c)
 {
 	for (unsigned i = 0; i < n && at(s, row, column + i); i++) {

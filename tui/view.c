@@ -263,7 +263,6 @@ static void open_detail(struct view *v)
 	free(v->detail);
 	v->detail = xstrdup(r->detail);
 	v->detail_top = v->detail_lines = 0;
-	for (const char *p = v->detail; *p; p++) v->detail_lines += *p == '\n';
 	v->mode = VIEW_DETAIL;
 }
 
@@ -394,6 +393,23 @@ static int writing_key(struct view *v, uint32_t code)
 	return 1;
 }
 
+/* What disturbs the target takes a second key. */
+static void ask_for_stops(struct view *v)
+{
+	if (!view_panel(v)->stops || v->recorded || !v->now) return;
+	if (*v->gone) view_say(v, "the process has ended");
+	else if (v->stops) v->stops = 0, view_say(v, "no thread is stopped any more");
+	else v->mode = VIEW_CONFIRM;
+}
+
+static void confirm_key(struct view *v, const struct key *k)
+{
+	v->mode = VIEW_TABLE;
+	v->stops = k->code == 'y' || k->code == 'Y';
+	if (v->stops) view_say(v, "waiting threads are stopped for their stacks (Enter shows them, S ends it)");
+	else view_say(v, "nothing is stopped");
+}
+
 static enum view_answer table_key(struct view *v, const struct key *k)
 {
 	struct grid *g = &v->grid[v->current];
@@ -418,6 +434,7 @@ static enum view_answer table_key(struct view *v, const struct key *k)
 	case 'I': g->ascending = !g->ascending; break;
 	case '/': case KEYS_F1 + 2: type(v, VIEW_SEARCH); break;
 	case '\\': case KEYS_F1 + 3: type(v, VIEW_FILTER); break;
+	case 'S': ask_for_stops(v); break;
 	case 'n': search_again(v, 0); break;
 	case 'N': search_again(v, 1); break;
 	case ' ': pause_or_play(v); break;
@@ -438,6 +455,7 @@ enum view_answer view_key(struct view *v, const struct key *k)
 	case VIEW_TABLE: return table_key(v, k);
 	case VIEW_SEARCH: case VIEW_FILTER: typed(v, k); break;
 	case VIEW_SORT: sort_key(v, k); break;
+	case VIEW_CONFIRM: confirm_key(v, k); break;
 	case VIEW_DETAIL:
 		if (k->code == KEYS_ESCAPE || k->code == 'q' || k->code == KEYS_ENTER || k->code == '\r') v->mode = VIEW_TABLE;
 		else scroll(&v->detail_top, v->detail_lines, v->body_rows, k);

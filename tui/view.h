@@ -15,7 +15,7 @@ struct panel;
 struct surface;
 
 enum { VIEW_PANELS = 12, VIEW_WORDS = 600 };
-enum view_mode { VIEW_TABLE, VIEW_DETAIL, VIEW_HELP, VIEW_SORT, VIEW_SEARCH, VIEW_FILTER };
+enum view_mode { VIEW_TABLE, VIEW_DETAIL, VIEW_HELP, VIEW_SORT, VIEW_SEARCH, VIEW_FILTER, VIEW_CONFIRM };
 enum view_answer { VIEW_STAY, VIEW_LEAVE, VIEW_OPEN /* view->open */ };
 
 struct view {
@@ -39,6 +39,7 @@ struct view {
 	char *detail; size_t detail_top, detail_lines;
 	unsigned help_top;
 	pid_t open;
+	int stops;              /* the user has agreed to the panel's `stops` */
 	int nested;             /* behind it is the list of processes */
 	struct { unsigned from, to; } tab[VIEW_PANELS]; unsigned tab_row;       /* as drawn, for the mouse */
 	struct table *drawn;            /* what the keys are about */

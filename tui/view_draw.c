@@ -40,22 +40,14 @@ static struct table *table_of(struct view *v, int *difference)
 	return table_use(t);
 }
 
-/* Text over several lines, broken at blanks. */
-static void wrapped(struct surface *s, unsigned row, unsigned rows, enum style style, const char *text)
+/* What is about to be done, to whom; body_rows are for it. */
+static void question(const struct view *v, struct surface *s, unsigned row, unsigned rows)
 {
-	unsigned width = s->columns > 4 ? s->columns - 4 : 1;
+	char title[200];
 
-	while (*text && rows--) {
-		size_t n = strlen(text);
-		if (n > width) {
-			for (n = width; n > width / 2 && text[n] != ' '; n--) {}
-			if (text[n] != ' ') n = width;
-		}
-		char line[2048];
-		snprintf(line, sizeof line, "%.*s", (int)n, text);
-		surface_put(s, row++, 2, width, style, line);
-		for (text += n; *text == ' '; text++) {}
-	}
+	snprintf(title, sizeof title, "Stop threads of %.60s, pid %d, for their call stacks?", v->now->text[STATE_PROGRAM], (int)v->now->pid);
+	surface_cut(s, row, 2, s->columns, STYLE_WARN, title);
+	if (rows > 2) surface_wrap(s, row + 2, rows - 2, 0, 2, s->columns - 4, STYLE_PLAIN, view_panel(v)->stops);
 }
 
 static void body(struct view *v, struct surface *s, unsigned row, unsigned rows)
@@ -68,28 +60,33 @@ static void body(struct view *v, struct surface *s, unsigned row, unsigned rows)
 	if (!v->drawn || !v->drawn->nrows) {
 		const struct state *x = view_state(v);
 		const char *why = v->drawn && *v->drawn->note ? v->drawn->note : view_panel(v)->without;
-		if (x || *v->gone) wrapped(s, row + 1, rows > 1 ? rows - 1 : 0, STYLE_DIM, why);
+		if (x || *v->gone) surface_wrap(s, row + 1, rows > 1 ? rows - 1 : 0, 0, 2, s->columns > 4 ? s->columns - 4 : 1, STYLE_DIM, why);
 		if (v->drawn) grid_arrange(g, v->drawn);
 		return;
 	}
 	if (v->mark && !difference && v->mark != view_state(v) && view_panel(v)->table < STATE_TABLES) view_say(v, "this panel was not read when the mark was set: no difference");
 	grid_arrange(g, v->drawn);
-	int noted = *v->drawn->note && rows > 5 && v->panels != panels_list;
-	grid_draw(g, v->drawn, s, row, rows - (unsigned)noted, difference);
+	/* a fifth of the lines at most */
+	unsigned noted = *v->drawn->note && rows > 5 && v->panels != panels_list ? surface_wrap(s, 0, 0, 0, 0, s->columns, STYLE_DIM, v->drawn->note) : 0;
+	if (noted > rows / 5) noted = rows / 5 ? rows / 5 : 1;
+	grid_draw(g, v->drawn, s, row, rows - noted, difference);
 	if (!g->nvisible) surface_print(s, row + 2, 2, STYLE_DIM, "No row has \"%s\" in it (Esc ends the filter).", g->filter);
-	if (noted) surface_cut(s, row + rows - 1, 0, s->columns, STYLE_DIM, v->drawn->note);
+	if (noted) surface_wrap(s, row + rows - noted, noted, 0, 0, s->columns, STYLE_DIM, v->drawn->note);
 }
 
+/* Lines that are too long go on below, so that nothing is cut off. The end is as far as it scrolls. */
 static void detail(struct view *v, struct surface *s, unsigned row, unsigned rows)
 {
-	size_t n = 0;
+	unsigned n = 0, most = s->columns > 2 ? s->columns - 2 : 1;
 
-	for (const char *p = v->detail, *end; *p; p = end + 1, n++) {
-		char line[2048];
-		end = strchr(p, '\n');
-		if (!end) end = p + strlen(p) - 1;
-		snprintf(line, sizeof line, "%.*s", (int)(end - p), p);
-		if (n >= v->detail_top && n - v->detail_top < rows) surface_cut(s, row + (unsigned)(n - v->detail_top), 1, s->columns, n ? STYLE_PLAIN : STYLE_STRONG, line);
+	for (const char *p = v->detail; *p; p += *p == '\n') n += surface_wrap(s, 0, 0, 0, 1, most, STYLE_PLAIN, p), p += strcspn(p, "\n");
+	v->detail_lines = n;
+	if (v->detail_top + rows > n) v->detail_top = n > rows ? n - rows : 0;
+	n = 0;
+	for (const char *p = v->detail; *p; p += *p == '\n') {
+		unsigned top = (unsigned)v->detail_top, skip = n < top ? top - n : 0, at = n > top ? n - top : 0;
+		n += surface_wrap(s, row + at, at < rows ? rows - at : 0, skip, 1, most, n ? STYLE_PLAIN : STYLE_STRONG, p);
+		p += strcspn(p, "\n");
 	}
 }
 
@@ -128,12 +125,13 @@ static void hints(struct surface *s, unsigned row, const struct hint *h)
 static void bottom(const struct view *v, struct surface *s, unsigned row)
 {
 	static const struct hint detail_keys[] = { { "Esc", "back" }, { "up down PgUp PgDn", "scroll" }, { NULL, NULL } };
+	static const struct hint confirm_keys[] = { { "y", "yes" }, { "any other key", "no" }, { NULL, NULL } };
 	static const struct hint sort_keys[] = { { "Enter", "sort by it, or turn it round" }, { "Esc", "back" }, { NULL, NULL } };
 	const struct panel *p = view_panel(v);
 	int writes = v->act && !v->recorded, process = v->panels != panels_list;
 	const struct hint keys[] = {
 		{ "h", "help" }, { p->enter ? "Enter" : "", v->panels == panels_list ? "open" : "more" }, { p->other ? "t" : "", "tree" },
-		{ "space", v->recorded ? "play" : v->fixed ? "go on" : "pause" }, { "m", "mark" }, { "[ ]", "time" }, { "/", "search" }, { "s", "sort" }, { "\\", "filter" },
+		{ p->stops && !v->recorded ? "S" : "", v->stops ? "no stops" : "stacks" }, { "space", v->recorded ? "play" : v->fixed ? "go on" : "pause" }, { "m", "mark" }, { "[ ]", "time" }, { "/", "search" }, { "s", "sort" }, { "\\", "filter" },
 		{ writes && process ? "d" : "", "profile" }, { writes && process ? "f" : "", "flame graph" }, { writes && process ? "r" : "", v->record ? "stop" : "record" },
 		{ "q", v->nested ? "back" : "quit" }, { NULL, NULL },
 	};
@@ -147,7 +145,7 @@ static void bottom(const struct view *v, struct surface *s, unsigned row)
 	} else if (v->mode == VIEW_TABLE && *v->grid[v->current].filter) {
 		surface_print(s, row, 0, STYLE_WARN, "only rows with \"%s\" (Esc: all)", v->grid[v->current].filter);
 	} else {
-		hints(s, row, v->mode == VIEW_TABLE ? keys : v->mode == VIEW_SORT ? sort_keys : detail_keys);
+		hints(s, row, v->mode == VIEW_TABLE ? keys : v->mode == VIEW_CONFIRM ? confirm_keys : v->mode == VIEW_SORT ? sort_keys : detail_keys);
 	}
 }
 
@@ -159,6 +157,7 @@ void view_draw(struct view *v, struct surface *s)
 	v->body_rows = row < last ? last - row : 0;
 	if (v->body_rows && v->mode == VIEW_DETAIL) detail(v, s, row, v->body_rows);
 	else if (v->body_rows && v->mode == VIEW_HELP) help_draw(v, s, row, v->body_rows);
+	else if (v->body_rows && v->mode == VIEW_CONFIRM) question(v, s, row, v->body_rows);
 	else if (v->body_rows && v->mode == VIEW_SORT) sort_menu(v, s, row, v->body_rows);
 	else if (v->body_rows) body(v, s, row, v->body_rows);
 	if (keys) bottom(v, s, last);

@@ -202,6 +202,7 @@ static int run(struct scan *s, struct err *e)
 {
 	double begin = tally_now(), now = begin, listed = begin, cpu = tally_cpu(), interval = fastest_s, last = begin;
 	uint64_t rounds[TALLY_BATCHES] = { 0 }, n = 0;
+	double least = s->w->o->rate_hz > 0 && 1 / s->w->o->rate_hz > fastest_s ? 1 / s->w->o->rate_hz : fastest_s;
 
 	for (; now < begin + s->w->o->period_s && !__atomic_load_n(s->w->stop, __ATOMIC_RELAXED); now = tally_now()) {
 		double moment = (now - begin) / s->w->o->period_s;
@@ -218,7 +219,7 @@ static int run(struct scan *s, struct err *e)
 		rounds[batch < TALLY_BATCHES ? batch : TALLY_BATCHES - 1]++;
 		n++;
 		double each = (tally_cpu() - cpu) / (double)n;
-		interval = each / core_share > fastest_s ? each / core_share : fastest_s;
+		interval = each / core_share > least ? each / core_share : least;
 		tally_sleep(interval * (0.5 + tally_random(&s->seed)));
 	}
 	if (!n || (s->denied && s->refused == s->reads))
