@@ -139,8 +139,7 @@ static void stopped(struct process *p, int status)
 	p->stops++;
 	if (event == PTRACE_EVENT_EXIT) {
 		double since = process_clock();
-		if (p->order->at_exit) p->order->at_exit(p->pid, p->order->arg);
-		p->looked_s += process_clock() - since;
+		if (p->order->at_exit && p->order->at_exit(p->pid, p->order->arg)) p->looked_s += process_clock() - since;
 		ptrace(PTRACE_CONT, p->pid, 0, 0);
 	} else if (event == PTRACE_EVENT_STOP) {
 		/* stopped by SIGSTOP and the like, until it is continued; or on its way out of that */

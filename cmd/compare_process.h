@@ -18,14 +18,14 @@ struct process_order {
 	int show;                       /* what it prints goes to our standard error; else to /dev/null, */
 	int keep_words;                 /* or, what it says on standard error, is kept for process_words */
 	int trace;                      /* stop its first thread when that exits, and call at_exit while its memory is still there */
-	void (*at_exit)(pid_t pid, void *arg);
+	int (*at_exit)(pid_t pid, void *arg);   /* 0: other threads go on meanwhile, so that its time is theirs */
 	void *arg;
 };
 
 struct process {
 	pid_t pid;                      /* also of its group */
 	const struct process_order *order;
-	double began, over;             /* CLOCK_MONOTONIC seconds, without the time that at_exit took */
+	double began, over;             /* CLOCK_MONOTONIC seconds, without the time for which at_exit held it up */
 	struct rusage copy;             /* of it as our copy, before it was itself: is in `usage`, too; ru_maxrss the least that can say */
 	int traced;                     /* 0 also when that was not permitted */
 	unsigned stops;                 /* by us: at its exit, and for signals, which are handed on; each is a voluntary switch of it */

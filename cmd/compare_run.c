@@ -18,7 +18,7 @@ enum { MANY_STOPS = 1000, CHILD_BYTES = 512 << 10 /* a child is larger than its 
 
 struct exit_look { struct look_memory memory; struct look_allocator *allocator; const char *library; };
 
-static void at_exit(pid_t pid, void *arg)
+static int at_exit(pid_t pid, void *arg)
 {
 	struct exit_look *l = arg;
 	int last = look_all_exit(pid);
@@ -26,6 +26,7 @@ static void at_exit(pid_t pid, void *arg)
 	look_memory(pid, &l->memory);
 	if (!last) l->memory = (struct look_memory){ LOOK_UNKNOWN, LOOK_UNKNOWN };
 	if (l->allocator) look_allocator(pid, l->library, l->allocator);
+	return last;
 }
 
 static double seconds(struct timeval tv) { return (double)tv.tv_sec + (double)tv.tv_usec * 1e-6; }
