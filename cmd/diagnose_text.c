@@ -77,7 +77,7 @@ static void figures(const struct facts *f, unsigned columns)
 	size_t at = 0;
 	double free = facts_ledger(f, "", "free"), faults = facts_rate(f, offsetof(struct facts_moment, minor_faults));
 
-	at += (size_t)snprintf(words, sizeof words, "RSS %s", units_bytes(m->rss, a));
+	at += (size_t)snprintf(words, sizeof words, "RSS %s", units_bytes(facts_rss(f), a));
 	if (!isnan(m->live)) at += (size_t)snprintf(words + at, sizeof words - at, ", live %s (%s)", units_bytes(m->live, a), f->live_source ? f->live_source : "ledger");
 	if (!isnan(free)) at += (size_t)snprintf(words + at, sizeof words - at, ", free and resident %s", units_bytes(free, b));
 	labelled("memory", words, columns);

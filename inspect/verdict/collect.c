@@ -218,10 +218,12 @@ int collect(pid_t pid, const struct collect_options *o, struct facts *f, struct 
 	w.agent = collect_agent_begin(pid, f);
 	locks = collect_locks_begin(pid, o);
 	struct space *space = space_begin(pid);
+	/* also now: it may not be there at the end */
+	machine_fill(f, pid);
 	w.begin = now();
 	series(&w);
 	f->space_moves_per_s = space_end(space);
-	if (f->nseries && !f->exited) machine_fill(f, pid);
+	if (!f->exited) machine_fill(f, pid);
 	if (f->before.ledger.nrows && !f->heap.ledger.nrows) {
 		/* one reading only: it is the one at the end, and there is none before */
 		f->heap = f->before;

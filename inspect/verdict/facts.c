@@ -38,6 +38,11 @@ double facts_fact(const struct heap_allocator *a, const char *name)
 	return NAN;
 }
 
+double facts_rss(const struct facts *f)
+{
+	return f->heap.ledger.rss ? (double)f->heap.ledger.rss : f->nseries ? f->series[f->nseries - 1].rss : NAN;
+}
+
 double facts_fact_per_s(const struct facts *f, const struct heap_allocator *a, const char *name)
 {
 	double grown = facts_fact(a, name) - facts_fact(facts_before(f, a), name);

@@ -127,6 +127,8 @@ const struct heap_allocator *facts_before(const struct facts *f, const struct he
 const struct facts_deployed *facts_deployed(const struct facts *f, const struct heap_allocator *a);
 /* One of its own figures (heap_fact), NAN when there is none. */
 double facts_fact(const struct heap_allocator *a, const char *name);
+/* Resident memory at the end, by the ledger where there is one: it counts pages, while the kernel's sums lag behind; NAN. */
+double facts_rss(const struct facts *f);
 /* Per second over the watch, of a fact that counts; NAN. */
 double facts_fact_per_s(const struct facts *f, const struct heap_allocator *a, const char *name);
 /* A figure of heap.h, NAN when it is HEAP_UNKNOWN. */

@@ -11,7 +11,7 @@ double verdict_cost(const struct facts *f, const struct finding *x)
 {
 	/* more threads than processors cannot all be missing */
 	double could_run = f->threads < f->cpus ? f->threads : f->cpus, threads = could_run > 0 ? x->cost_threads / could_run : 0;
-	double rss = f->nseries ? f->series[f->nseries - 1].rss : NAN, bytes = rss > 0 ? x->cost_bytes / rss : 0;
+	double rss = facts_rss(f), bytes = rss > 0 ? x->cost_bytes / rss : 0;
 
 	return threads > bytes ? threads : bytes;
 }

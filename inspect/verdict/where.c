@@ -57,10 +57,11 @@ static void take(struct words *w, struct symbolizer *s, uint64_t addr, int even_
 	char address[128];
 
 	for (size_t i = 0; i < n && w->frames < FRAMES; i++) {
-		if (!*f[i].function || (!w->frames && !even_inner && (inner || is_inner(f[i].function)))) continue;
+		if (!*f[i].function || (!even_inner && (inner || (!w->frames && is_inner(f[i].function))))) continue;
 		say(w, f[i].function, f[i].file, f[i].line);
 	}
-	if ((n && *f[0].function) || w->frames >= FRAMES || (inner && !w->frames && !even_inner)) return;
+	/* nor does anybody want to know where in libc a thread begins */
+	if ((n && *f[0].function) || w->frames >= FRAMES || (inner && !even_inner)) return;
 	if (m) snprintf(address, sizeof address, "%.90s+0x%" PRIx64, base_name(m->path), addr - m->bias);
 	else snprintf(address, sizeof address, "0x%" PRIx64, addr);
 	say(w, address, "", 0);
