@@ -3,6 +3,8 @@
  * difference; the agent is told to time calls for as long as that takes, unless it does so already. */
 #include "inspect/lock/tally.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,18 +125,29 @@ static void take_stacks(struct lock_calls *c, const struct snapshot *now, const 
 
 /* ---- the measurement ---- */
 
+/* Seconds since the epoch: another one is another agent, as after exec. */
+static double began(const struct snapshot *s) { return (double)s->realtime_ns * 1e-9 - s->age_s; }
+
+static void say(struct lock_report *r, const struct snapshot *now, int anew)
+{
+	const struct lock_calls *c = &r->calls;
+	char words[64] = "no call was timed";
+
+	if (c->samples) snprintf(words, sizeof words, "%llu calls timed, one in %.0f", (unsigned long long)c->samples, c->one_in);
+	tally_notice(r, name, anew || !now->timing_on || !now->running ? LOCK_LIMITED : LOCK_USED, "%s%s%s%s", words, anew ? "; the agent began anew meanwhile" : "",
+	             anew || now->timing_on ? "" : "; somebody turned timing off", now->running ? "" : "; the agent is stopped and takes no samples");
+}
+
 static void report(struct lock_report *r, struct snapshot *now, const struct snapshot *before, double period_s)
 {
-	int anew = now->epoch != before->epoch || now->age_s < before->age_s;
+	int anew = now->epoch != before->epoch || fabs(began(now) - began(before)) > 0.5;
 	size_t fewer = anew ? 0 : subtract(now, before);
 	struct lock_calls *c = &r->calls;
 
 	*c = (struct lock_calls){ .source = name, .period_s = period_s };
 	take_calls(c, now);
 	take_stacks(c, now, anew ? NULL : before);
-	int bad = anew || fewer || !now->timing_on || !now->running;
-	tally_notice(r, name, bad ? LOCK_LIMITED : LOCK_USED, "%llu calls timed, one in %.0f%s%s%s", (unsigned long long)c->samples, c->one_in,
-	             anew || fewer ? "; it began anew meanwhile" : "", now->timing_on ? "" : "; somebody turned timing off", now->running ? "" : "; the agent is stopped and takes no samples");
+	say(r, now, anew || fewer);
 }
 
 static int measure_with(struct agent *a, const struct lock_watch *w, struct lock_report *r, struct err *e)
@@ -149,7 +162,7 @@ static int measure_with(struct agent *a, const struct lock_watch *w, struct lock
 	else if (!on) bad = agent_command(a, AGENT_TIME, 1, e);
 	double begin = tally_now(), t = begin;
 	for (; !bad && t < begin + w->o->period_s && !__atomic_load_n(w->stop, __ATOMIC_RELAXED); t = tally_now()) tally_sleep(0.02);
-	if (!bad) bad = agent_snapshot(a, &now, e);
+	if (!bad && (bad = agent_snapshot(a, &now, e)) && e->kind == ERR_GONE) err_set(e, ERR_GONE, "pid %d: it exited before what its agent timed could be read", (int)w->t->pid);
 	r->period_s = tally_now() - begin;
 	if (!on && !w->o->no_agent) agent_command(a, AGENT_TIME, 0, &ignored);         /* gone: then there is nothing to turn off */
 	if (!bad) {

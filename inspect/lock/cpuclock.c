@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "inspect/perf/perf.h"
@@ -18,6 +19,7 @@
 #include "inspect/target/xalloc.h"
 
 static const char name[] = "cpu-clock";
+static const double enough = 0.7;       /* of the processor time: with less, what was not seen may be otherwise */
 
 /* Odd, so that nothing is in step with it. A ring holds what one thread gathers until the next look. */
 enum { HZ = 149, RING_PAGES = 64, RING_TOTAL = 16384, RESERVED = 64 };
@@ -37,6 +39,7 @@ struct clock {
 	uint64_t samples, inside, lost;
 	struct spent *spent;            /* by known lock */
 	uint64_t busy, delayed;         /* of all threads, while they were watched */
+	double coverage;                /* share of the process's processor time that was sampled */
 };
 
 static unsigned flags_of(void *arg, uint64_t id)
@@ -111,6 +114,16 @@ static void on_lost(void *arg, uint64_t n)
 	struct clock *c = arg;
 
 	c->lost += n;
+}
+
+/* Processor time of the whole process, ended threads included; below zero: not to be had. */
+static double cpu_of(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &ts)) return -1;
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
 /* schedstat: nanoseconds on a processor, and waiting for one. */
@@ -216,7 +229,7 @@ static void report(struct clock *c)
 	double each = c->r->period_s > 0 ? 1 / (HZ * c->r->period_s) : 0;
 
 	c->r->delay_factor = c->busy ? 1 + (double)c->delayed / (double)c->busy : 1;
-	for (size_t i = 0; i < c->w->nknown && !c->left_out && each > 0; i++) {
+	for (size_t i = 0; i < c->w->nknown && !c->left_out && each > 0 && c->coverage >= enough; i++) {
 		struct lock_row *row = tally_row(c->w, c->r, c->w->known[i].lock.addr);
 		const struct spent *x = &c->spent[i];
 		if (!row) continue;
@@ -229,7 +242,7 @@ static void report(struct clock *c)
 static int run(struct clock *c, struct err *e)
 {
 	const struct perf_reader reader = { .sample = on_sample, .lost = on_lost, .arg = c };
-	double begin = tally_now(), until = begin + c->w->o->period_s, listed = 0, now;
+	double begin = tally_now(), until = begin + c->w->o->period_s, listed = 0, now, cpu = cpu_of(c->w->t->pid);
 
 	for (; (now = tally_now()) < until && !__atomic_load_n(c->w->stop, __ATOMIC_RELAXED); tally_sleep(until - now < 0.05 ? until - now : 0.05)) {
 		if (now - listed > 0.5) {
@@ -242,6 +255,9 @@ static int run(struct clock *c, struct err *e)
 		}
 	}
 	c->r->period_s = now - begin;
+	cpu = cpu < 0 ? -1 : cpu_of(c->w->t->pid) - cpu;
+	/* less than one sample more or less says nothing */
+	c->coverage = cpu * HZ > 4 * sqrt((double)c->samples) + 4 ? (double)(c->samples + c->lost) / (cpu * HZ) : 1;
 	for (size_t i = 0; i < c->n; i++) account(c, &c->thread[i]);
 	return 0;
 }
@@ -259,8 +275,9 @@ static int measure(const struct lock_watch *w, struct lock_report *r, struct err
 	for (size_t i = 0; i < c.n; i++) close_thread(&c.thread[i]);
 	free(c.thread);
 	if (bad) return -1;
-	tally_notice(r, name, c.lost || c.left_out ? LOCK_LIMITED : LOCK_USED, "%llu samples, %llu of them waiting%s%s", (unsigned long long)c.samples, (unsigned long long)c.inside,
-	             c.lost ? "; the kernel lost some" : "", c.left_out ? "; some threads left out" : "");
+	tally_notice(r, name, c.lost || c.left_out || c.coverage < enough ? LOCK_LIMITED : LOCK_USED, "%llu samples, %llu of them waiting%s%s%s", (unsigned long long)c.samples,
+	             (unsigned long long)c.inside, c.lost ? "; the kernel lost some" : "", c.left_out ? "; some threads left out" : "",
+	             c.coverage < enough ? "; most threads ended before they were looked at" : "");
 	return 0;
 }
 
