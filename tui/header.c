@@ -119,6 +119,7 @@ static void legend(struct surface *s, unsigned row, const struct state *x)
 {
 	char a[UNITS_MAX];
 	unsigned at = 0;
+	double age = x->figure[STATE_HEAP_AGE];
 
 	for (int i = 0; i < PARTS; i++) {
 		if (isnan(x->figure[parts[i].figure])) continue;
@@ -126,6 +127,7 @@ static void legend(struct surface *s, unsigned row, const struct state *x)
 		surface_fill(s, row, at, 1, parts[i].style, glyph(s, i));
 		at = surface_print(s, row, at + 1, STYLE_PLAIN, " %s %s", parts[i].name, a) + (s->columns > 90 ? 3 : 1);
 	}
+	if (age > 5) surface_print(s, row, at + 1, STYLE_DIM, "%s ago", units_seconds(age, a));
 }
 
 static void agent(struct surface *s, unsigned row, const struct state *x)

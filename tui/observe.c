@@ -27,7 +27,7 @@
 #include "tui/post.h"
 #include "tui/sites.h"
 
-enum { NAMES_S = 60, HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
+enum { NAMES_S = 60, HEAP_OLD_S = 10, HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
 
 /* A snapshot and when it was taken. */
 struct moment { struct snapshot snap; double at; int taken; };
@@ -109,31 +109,42 @@ static void release(struct observe *o)
 	free(o);
 }
 
+/* Until it is to be read again. A half percent of a core, one while somebody looks at what comes of it; a heap that takes long may cost five
+ * then, and two otherwise, so as not to be out of date. Who begins to look does not wait for what was planned before. Whether to stop. */
+static int heap_sleep(struct observe *o, double cost, int bad)
+{
+	double start = post_clock(), left;
+
+	do {
+		int looked = (post_wanted(&o->post) & HEAP_TABLES) != 0;
+		double pause = cost * (looked ? 100 : 200);
+		if (pause > HEAP_OLD_S) pause = fmax(HEAP_OLD_S, cost * (looked ? 20 : 50));
+		if (pause < o->delay) pause = o->delay;
+		left = start + (bad ? 10 : pause) - post_clock();
+		if (post_sleep(&o->post, left < 0 ? 0 : left > 0.5 ? 0.5 : left, 0)) return 1;
+	} while (left > 0.5);
+	return 0;
+}
+
 static void *heap_main(void *arg)
 {
 	struct observe *o = arg;
 	struct survey_options options = { .flags = ALLOCATOR_REQUESTED };
 	struct target t;
 	struct err e;
-	int opened = 0, looked;
-	double pause;
+	int opened = 0, bad;
+	double cost;
 
 	do {
 		struct heap *h = xcalloc(1, sizeof *h);
-		double start = post_clock();
-		int bad = opened ? target_refresh(&t, &e) : target_open_pid(&t, o->pid, &e);
+		double start = post_cpu();
+		bad = opened ? target_refresh(&t, &e) : target_open_pid(&t, o->pid, &e);
 		if (!bad) opened = 1, bad = survey_read(&t, &options, h, &e);
-		double cost = post_clock() - start;
+		cost = post_cpu() - start;
 		hand_over(o, &o->heap_handed, drop_heap, bad ? NULL : h, bad ? e.text : "");
 		if (bad) free(h);
 		if (bad && e.kind == ERR_GONE) break;
-		/* a half percent of a core, or, while somebody looks at it, one; then a large heap may cost five, so as not to be out of date */
-		looked = (post_wanted(&o->post) & HEAP_TABLES) != 0;
-		pause = cost * (looked ? 100 : 200);
-		if (looked && pause > 10) pause = cost > 0.5 ? cost * 20 : 10;
-		if (pause < o->delay) pause = o->delay;
-		if (bad) pause = 10;
-	} while (!post_sleep(&o->post, pause > 600 ? 600 : pause, 0));
+	} while (!heap_sleep(o, cost, bad));
 	if (opened) target_close(&t);
 	release(o);
 	return NULL;
@@ -158,7 +169,7 @@ static void *lock_main(void *arg)
 		hand_over(o, &o->lock_handed, drop_locks, bad ? NULL : l, bad ? e.text : "");
 		if (bad) free(l);
 		if (bad && e.kind == ERR_GONE) break;
-		if (post_sleep(&o->post, bad ? 10 : looked ? 0.5 : 4, 0)) break;
+		if (post_sleep(&o->post, bad ? 10 : looked ? 1 : 4, 0)) break;
 	} while (1);
 	if (opened) target_close(&t);
 	release(o);

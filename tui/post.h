@@ -35,6 +35,7 @@ void post_block(sigset_t *old);
 void post_unblock(const sigset_t *old);
 
 double post_clock(void);        /* seconds, monotonic */
+double post_cpu(void);          /* seconds that the calling thread has run */
 double post_date(void);         /* seconds since the epoch */
 
 #endif
