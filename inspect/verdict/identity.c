@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,32 +123,32 @@ static void read_libc(struct facts *f, const struct target *t)
 
 /* ---- words in files ---- */
 
-struct image { const char *bytes; size_t n; };
+enum { PIECE = 1 << 20, OVERLAP = 64 };
 
-static struct image image_map(int fd)
+/* Calls fn with a file piece by piece, OVERLAP bytes of it twice, and closes it; not mapped, as it may be cut short meanwhile. */
+static void each_piece(int fd, void (*fn)(void *arg, const char *bytes, size_t n), void *arg)
 {
-	struct image i = { 0 };
-	struct stat st;
+	char *buf = xmalloc(PIECE + OVERLAP);
+	size_t kept = 0;
+	ssize_t got;
 
-	if (fd >= 0 && !fstat(fd, &st) && st.st_size > 0) {
-		i.n = st.st_size < FILE_MAX ? (size_t)st.st_size : FILE_MAX;
-		void *p = mmap(NULL, i.n, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (p == MAP_FAILED) i.n = 0;
-		else i.bytes = p;
+	for (size_t total = 0; fd >= 0 && total < FILE_MAX && (got = read(fd, buf + kept, PIECE)) > 0; total += (size_t)got) {
+		size_t n = kept + (size_t)got;
+		fn(arg, buf, n);
+		kept = n < OVERLAP ? n : OVERLAP;
+		memmove(buf, buf + n - kept, kept);
 	}
 	if (fd >= 0) close(fd);
-	return i;
+	free(buf);
 }
 
-static void image_unmap(struct image *i)
+static void look_for_languages(void *arg, const char *bytes, size_t n)
 {
-	if (i->bytes) munmap((void *)(uintptr_t)i->bytes, i->n);
-	*i = (struct image){ 0 };
-}
+	struct facts_identity *id = arg;
 
-static const char *image_find(const struct image *i, const char *word, size_t n)
-{
-	return i->n ? memmem(i->bytes, i->n, word, n) : NULL;
+	id->rust = id->rust || memmem(bytes, n, "/rustc/", 7) || memmem(bytes, n, "library/std/src/", 16);
+	id->go = id->go || memmem(bytes, n, "\xff Go buildinf:", 14);
+	id->cxx = id->cxx || memmem(bytes, n, "St9exception", 12);
 }
 
 static void read_languages(struct facts_identity *id, const struct target *t)
@@ -159,11 +158,7 @@ static void read_languages(struct facts_identity *id, const struct target *t)
 	char exe[64];
 
 	snprintf(exe, sizeof exe, "/proc/%d/exe", (int)id->pid);
-	struct image i = image_map(root_magic(exe));
-	id->rust = image_find(&i, "/rustc/", 7) || image_find(&i, "library/std/src/", 16);
-	id->go = image_find(&i, "\xff Go buildinf:", 14) != NULL;
-	id->cxx = image_find(&i, "St9exception", 12) != NULL;
-	image_unmap(&i);
+	each_piece(root_magic(exe), look_for_languages, id);
 	for (size_t k = 0; k < t->maps.n; k++) {
 		const char *name = base_name(t->maps.map[k].path);
 		if (begins(name, "libstdc++.so") || begins(name, "libc++.so")) id->cxx = 1;
@@ -214,15 +209,14 @@ void identity_fill(struct facts *f, const struct target *t)
 /* ---- allocators ---- */
 
 /* jemalloc has the name of its variable among its constants, with the prefix that it was built with. */
-static void read_prefix(struct facts_deployed *d, const struct target *t, const struct map *m)
+static void look_for_prefix(void *arg, const char *bytes, size_t n)
 {
 	static const char word[] = "MALLOC_CONF";
-	struct image i = image_map(target_file(t, m));
-	const char *at = image_find(&i, word, sizeof word), *from = at;
+	struct facts_deployed *d = arg;
+	const char *at = *d->prefix ? NULL : memmem(bytes, n, word, sizeof word), *from = at;
 
-	while (at && from > i.bytes && at - from < 12 && (isupper((unsigned char)from[-1]) || from[-1] == '_')) from--;
+	while (at && from > bytes && at - from < 12 && (isupper((unsigned char)from[-1]) || from[-1] == '_')) from--;
 	for (size_t k = 0; at && from + k < at; k++) d->prefix[k] = (char)tolower((unsigned char)from[k]);
-	image_unmap(&i);
 }
 
 static int is_preloaded(const struct facts *f, const char *path)
@@ -247,6 +241,6 @@ void identity_deployed(struct facts *f, const struct target *t)
 		if (m && strcmp(path, t->proc.exe)) d->way = is_preloaded(f, path) ? FACTS_PRELOADED : FACTS_LIBRARY;
 		else d->way = FACTS_LINKED;
 		if (begins(name, "libc.so") || begins(name, "libc-2.") || begins(name, "ld-musl-")) d->way = FACTS_IN_LIBC;
-		if (m && begins(a->name, "jemalloc")) read_prefix(d, t, m);
+		if (m && begins(a->name, "jemalloc")) each_piece(target_file(t, m), look_for_prefix, d);
 	}
 }
