@@ -176,8 +176,8 @@ static void on_sample(void *arg, size_t event, const struct perf_sample *s)
 	unsigned depth, scanned, inside;
 	struct cost_stack *k;
 
-	if (!i || !s->has_regs) {       /* a thread that is ending, or a process that has ended */
-		c->sum[event].unknown += w;
+	if (!i) c->sum[event].unknown += w;
+	if (!i || !s->has_regs) {       /* without registers: the kernel alone, in exec or at a thread's end */
 		count(&c->sum[event], w, 0, 0);
 		return;
 	}
@@ -209,8 +209,11 @@ static void on_mapped(void *arg)
 static void on_executed(void *arg)
 {
 	struct cost *c = arg;
+	struct proc p;
+	struct err e;
 
 	if (c->image[c->nimages - 1].target && c->nimages < COST_IMAGES) c->nimages++;
+	if (!proc_read(&p, c->pid, &e) && p.state != 'Z') name_program(c, &p);
 }
 
 static void on_forked(void *arg) { ((struct cost *)arg)->forks++; }
