@@ -17,7 +17,10 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { TRIES = 5, AREA_IMAGE = 0, AREA_SEGMENT, AREA_PRIVATE, AREA_MARK };
+enum { TRIES = 5 };
+
+/* Where things are in the area. */
+struct layout { uint64_t image, log, segment, segment_size, private, private_size, mark, size; };
 
 struct apply {
 	struct attach_plan *p;
@@ -25,6 +28,8 @@ struct apply {
 	struct session s;
 	struct attach_module *module; size_t nmodules; uint32_t lost;
 	uint64_t stack_top, clock;
+	struct layout layout;
+	uint64_t reserved, reserved_size;
 	size_t stored;                  /* writes that have been made */
 	int changed;                    /* the process is another than when the plan was made */
 	int busy;                       /* its threads would not stop just then */
@@ -90,74 +95,62 @@ static int check(struct apply *a)
 
 /* ---- memory -------------------------------------------------------------------------------------------------------------------------------- */
 
-/* Each piece is noted before the next one is asked for: whoever clears up after us knows of all but the last. */
-static int map_area(struct apply *a, unsigned i, uint64_t size, int prot)
+/* The agent takes the largest layout that fits; under a limit of memory it gets less. */
+static struct layout lay_out(const struct attach_plan *p, unsigned scale)
 {
-	uint64_t at;
+	struct layout l = { .image = HOME_PAGE };
 
-	if (session_map(&a->s, 0, size, prot, &at, a->e)) return -1;
-	a->s.home.area[i].start = at;
-	a->s.home.area[i].size = size;
-	return session_write_home(&a->s, a->e);
+	l.log = l.image + p->link.size;
+	l.segment = l.log + page_up(p->nwrites * sizeof *p->write + 1);
+	l.segment_size = page_up(ATTACH_SEGMENT_SIZE >> 2 * scale);
+	l.private = l.segment + l.segment_size;
+	l.private_size = page_up(ATTACH_PRIVATE_SIZE >> 2 * scale);
+	l.mark = l.private + l.private_size;
+	l.size = l.mark + HOME_PAGE;
+	return l;
 }
 
-static int make_home(struct apply *a)
+/* One reservation for all of it, with the home in front when there is none yet. What it is, and then the home, are written first: from
+   there on it can be found. */
+static int reserve(struct apply *a, const struct layout *l)
 {
 	struct home *h = &a->s.home;
-	uint8_t code[HOME_PAGE];
-	uint64_t at, unused;
+	struct home_area tag = { .magic = HOME_AREA_MAGIC };
+	uint64_t front = a->p->home_addr ? 0 : 2 * HOME_PAGE, at;
 
-	a->s.home_addr = a->p->home_addr;
-	*h = a->p->home;
-	if (!a->p->home_addr) {
-		*h = (struct home){ .magic = HOME_MAGIC, .version = HOME_VERSION };
-		if (session_map(&a->s, 0, 2 * HOME_PAGE, PROT_READ, &at, a->e)) return -1;
-		a->s.home_addr = at;
-		landing_code(code, HOME_TARGETS, HOME_PAGE - offsetof(struct home, target));
-		if (session_map(&a->s, at + HOME_PAGE, HOME_PAGE, PROT_READ | PROT_EXEC, &unused, a->e)) return -1;
-		if (session_write(&a->s, at + HOME_PAGE, code, sizeof code, a->e)) return -1;
-	}
+	*h = a->p->home_addr ? a->p->home : (struct home){ .magic = HOME_MAGIC, .version = HOME_VERSION };
 	h->state = HOME_BEGUN;
-	memset(h->area, 0, sizeof h->area);
 	h->log_entries = 0;
-	return session_write_home(&a->s, a->e);
+	if (session_map(&a->s, 0, front + l->size, PROT_READ, &at, a->e)) return -1;
+	a->s.home_addr = front ? at : a->p->home_addr;
+	h->area = at + front;
+	h->area_size = l->size;
+	tag.home = a->s.home_addr;
+	a->reserved = at;
+	a->reserved_size = front + l->size;
+	return session_write(&a->s, h->area, &tag, sizeof tag, a->e) || session_write_home(&a->s, a->e) ? -1 : 0;
 }
 
-/* The agent takes the largest layout that fits; under a limit of memory it gets less. */
-static int map_data(struct apply *a)
+static int make_landing(struct apply *a)
 {
-	for (unsigned scale = 0; scale < ATTACH_SCALES; scale++) {
-		if (!map_area(a, AREA_SEGMENT, page_up(ATTACH_SEGMENT_SIZE >> 2 * scale), PROT_READ | PROT_WRITE)) {
-			if (!map_area(a, AREA_PRIVATE, page_up(ATTACH_PRIVATE_SIZE >> 2 * scale), PROT_READ | PROT_WRITE)) return 0;
-			struct err unimportant;
-			session_unmap(&a->s, a->s.home.area[AREA_SEGMENT].start, a->s.home.area[AREA_SEGMENT].size, &unimportant);
-			a->s.home.area[AREA_SEGMENT].size = 0;
-		}
-		if (a->e->sys != ENOMEM) return -1;
-	}
-	return -1;
+	uint8_t code[HOME_PAGE];
+	uint64_t unused;
+
+	if (a->p->home_addr) return 0;
+	landing_code(code, HOME_TARGETS, HOME_PAGE - offsetof(struct home, target));
+	if (session_map(&a->s, a->s.home_addr + HOME_PAGE, HOME_PAGE, PROT_READ | PROT_EXEC, &unused, a->e)) return -1;
+	return session_write(&a->s, a->s.home_addr + HOME_PAGE, code, sizeof code, a->e);
 }
 
-static int map_mark(struct apply *a)
-{
-	uint64_t one = 1;
-
-	if (map_area(a, AREA_MARK, HOME_PAGE, PROT_READ | PROT_WRITE)) return -1;
-	if (session_wipe_on_fork(&a->s, a->s.home.area[AREA_MARK].start, HOME_PAGE)) return 0;
-	return session_write(&a->s, a->s.home.area[AREA_MARK].start, &one, sizeof one, a->e) ? -1 : 1;
-}
-
-static int map_image(struct apply *a)
+static int map_image(struct apply *a, const struct layout *l)
 {
 	const struct link *k = &a->p->link;
 	struct home *h = &a->s.home;
-	uint64_t log = page_up(a->p->nwrites * sizeof *a->p->write + 1), at, unused;
+	uint64_t at = h->area + l->image, unused;
 
-	if (map_area(a, AREA_IMAGE, k->size + log, PROT_READ)) return -1;
-	at = h->area[AREA_IMAGE].start;
 	h->image = at;
-	h->image_end = at + k->size + log;
-	h->log = at + k->size;
+	h->image_end = at + k->size;
+	h->log = h->area + l->log;
 	h->block = at + k->block;
 	for (unsigned i = 0; i < k->nsegments; i++) {
 		const struct link_segment *g = &k->segment[i];
@@ -166,6 +159,40 @@ static int map_image(struct apply *a)
 		if (g->prot != PROT_READ && session_map(&a->s, at + g->start, g->end - g->start, g->prot, &unused, a->e)) return -1;
 	}
 	return session_write_home(&a->s, a->e);
+}
+
+/* The agent's data, and behind it the page by which it knows a forked child; *marked: this kernel has such pages. */
+static int map_data(struct apply *a, const struct layout *l, int *marked)
+{
+	uint64_t start = a->s.home.area + l->segment, mark = a->s.home.area + l->mark, one = 1, unused;
+
+	if (session_map(&a->s, start, l->size - l->segment, PROT_READ | PROT_WRITE, &unused, a->e)) return -1;
+	*marked = !session_wipe_on_fork(&a->s, mark, HOME_PAGE);
+	return *marked ? session_write(&a->s, mark, &one, sizeof one, a->e) : 0;
+}
+
+static void unreserve(struct apply *a)
+{
+	struct err unimportant;
+
+	if (a->p->home_addr) {
+		a->s.home = a->p->home;
+		session_write_home(&a->s, &unimportant);
+	}
+	if (a->reserved_size) session_unmap(&a->s, a->reserved, a->reserved_size, &unimportant);
+	a->reserved_size = 0;
+}
+
+static int map(struct apply *a, int *marked)
+{
+	for (unsigned scale = 0; scale < ATTACH_SCALES; scale++) {
+		a->layout = lay_out(a->p, scale);
+		a->e->sys = 0;
+		if (!reserve(a, &a->layout) && !make_landing(a) && !map_image(a, &a->layout) && !map_data(a, &a->layout, marked)) return 0;
+		if (a->e->sys != ENOMEM) return -1;
+		unreserve(a);
+	}
+	return -1;
 }
 
 /* ---- the image ----------------------------------------------------------------------------------------------------------------------------- */
@@ -221,9 +248,9 @@ static void fill_block(struct apply *a, int marked)
 	b->tid_offset = find_tid_offset(a);
 	b->image = h->image;
 	b->image_end = h->image_end;
-	b->segment = h->area[AREA_SEGMENT].start, b->segment_size = h->area[AREA_SEGMENT].size;
-	b->private = h->area[AREA_PRIVATE].start, b->private_size = h->area[AREA_PRIVATE].size;
-	b->mark = marked ? h->area[AREA_MARK].start : 0;
+	b->segment = h->area + a->layout.segment, b->segment_size = a->layout.segment_size;
+	b->private = h->area + a->layout.private, b->private_size = a->layout.private_size;
+	b->mark = marked ? h->area + a->layout.mark : 0;
 	b->stack_top = a->stack_top;
 	b->clock = a->clock;
 	b->rate = a->p->options.rate;
@@ -288,21 +315,13 @@ static int store(struct apply *a)
 
 static void put_back(struct apply *a)
 {
-	struct home *h = &a->s.home;
 	struct err unimportant;
 
 	while (a->stored > 0) {
 		const struct attach_write *w = &a->p->write[--a->stored];
 		session_write(&a->s, w->addr, w->old, w->size, &unimportant);
 	}
-	if (!a->s.home_addr) return;
-	for (unsigned i = HOME_AREAS; i--;) {
-		if (!h->area[i].size || session_unmap(&a->s, h->area[i].start, h->area[i].size, &unimportant)) continue;
-		h->area[i].size = 0;
-	}
-	*h = a->p->home;
-	if (a->p->home_addr) session_write_home(&a->s, &unimportant);
-	else session_unmap(&a->s, a->s.home_addr, 2 * HOME_PAGE, &unimportant);
+	unreserve(a);
 }
 
 static void work(void *arg)
@@ -312,7 +331,7 @@ static void work(void *arg)
 
 	a->status = session_open(&a->s, a->p->pid, &a->p->target, a->p->room, a->p->rooms, a->e);
 	a->busy = a->status && a->e->kind == ERR_FAIL;
-	if (!a->status && !(a->status = check(a)) && !(a->status = make_home(a) || map_image(a) || map_data(a) || (marked = map_mark(a)) < 0 ? -1 : 0))
+	if (!a->status && !(a->status = check(a)) && !(a->status = map(a, &marked)))
 		a->status = write_image(a, marked) || write_log(a) || store(a) ? -1 : 0;
 	if (a->status) put_back(a);
 	a->r->threads = a->s.seize.n;

@@ -207,7 +207,7 @@ static uint64_t free_room(const struct seize *s, const struct target *t, const u
 			if (pread(mem, was, size, (off_t)room[i]) != (ssize_t)size) continue;
 			if (!remote_is_code(was)) return room[i];
 			if (!look || inside_find(s, t, NULL, 0, &range, 1)) continue;
-			memset(was, 0, size);
+			remote_original(t, room[i], was, size);
 			return room[i];
 		}
 	return 0;
@@ -232,6 +232,7 @@ int remote_open(struct remote **out, const struct seize *s, const struct target 
 		assemble(&c, &r->regs, r->mask);
 		bad = step("room", e);
 	}
+	errno = ESRCH;          /* what a short write means */
 	if (!bad && pwrite(mem, c.byte, c.n, (off_t)r->room) != (ssize_t)c.n) bad = lost(r, "making room for", e);
 	if (bad) {
 		free(r);
@@ -245,14 +246,16 @@ int remote_open(struct remote **out, const struct seize *s, const struct target 
    is on its way through code that makes it whole. */
 static int leave(struct remote *r, const struct user_regs_struct *regs, struct err *e)
 {
+	struct err unimportant;         /* a step of which nothing can fail by itself */
 	uint64_t all = ~0ull;
 
 	if (ptrace(PTRACE_SETREGS, r->tid, NULL, regs)) return lost(r, "taking", e);
 	if (r->away) return 0;
 	r->away = 1;
-	if (step("away", e)) return -1;
+	step("away", &unimportant);
 	if (ptrace((enum __ptrace_request)SET_SIGMASK, r->tid, (void *)sizeof all, &all) < 0) return lost(r, "taking", e);
-	return step("masked", e);
+	step("masked", &unimportant);
+	return 0;
 }
 
 /* On to the next entry into or return from a system call. A stop of the whole process (SIGSTOP) on the way is gone through: it takes
@@ -273,12 +276,16 @@ static int next_call_stop(struct remote *r, struct err *e)
 int remote_call(struct remote *r, long nr, const uint64_t arg[6], uint64_t *result, struct err *e)
 {
 	struct user_regs_struct regs = r->regs;
+	struct err unimportant;
 
 	regs.rip = r->room;
 	regs.rax = (unsigned long long)nr;
 	regs.orig_rax = -1ull;
 	regs.rdi = arg[0], regs.rsi = arg[1], regs.rdx = arg[2], regs.r10 = arg[3], regs.r8 = arg[4], regs.r9 = arg[5];
-	if (leave(r, &regs, e) || next_call_stop(r, e) || step("entered", e) || next_call_stop(r, e) || step("returned", e)) return -1;
+	if (leave(r, &regs, e) || next_call_stop(r, e)) return -1;
+	step("entered", &unimportant);
+	if (next_call_stop(r, e)) return -1;
+	step("returned", &unimportant);
 	if (ptrace(PTRACE_GETREGS, r->tid, NULL, &regs)) return lost(r, "asking", e);
 	if (regs.rip != r->room + CALL_BYTES)
 		return err_set(e, ERR_FAIL, "pid %d: thread %d came back from a system call elsewhere", (int)r->pid, (int)r->tid);
@@ -319,6 +326,7 @@ int remote_close(struct remote *r, struct err *e)
 	}
 	step("restored", &unimportant);
 	/* not while the thread may still be in there */
+	errno = ESRCH;
 	if (!bad && pwrite(r->mem, r->was, r->size, (off_t)r->room) != (ssize_t)r->size) bad = lost(r, "clearing up after", e);
 	free(r);
 	return bad ? -1 : 0;

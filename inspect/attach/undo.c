@@ -48,18 +48,34 @@ static int is_ours(const struct undo *x, uint64_t start, uint64_t size)
 	return 1;
 }
 
+/* The area is there, and is ours; if not, it went when an alloctop was killed. */
+static int has_area(const struct undo *x)
+{
+	struct home_area tag;
+
+	if (!x->home.area_size || mem_read_some(x->target.mem, x->home.area, &tag, sizeof tag) < sizeof tag) return 0;
+	return !memcmp(tag.magic, HOME_AREA_MAGIC, sizeof HOME_AREA_MAGIC) && tag.home == x->home_addr && is_ours(x, x->home.area, x->home.area_size);
+}
+
+/* Is [from, to) in the area? */
+static int in_area(const struct home *h, uint64_t from, uint64_t to)
+{
+	return from == to || (from < to && from >= h->area && to <= h->area + h->area_size);
+}
+
 static int believe_home(struct undo *x)
 {
-	const struct home *h = &x->home;
+	struct home *h = &x->home;
 	int good = h->version == HOME_VERSION && h->state <= HOME_LEFT && h->log_entries <= LOG_MAX;
 
-	for (unsigned i = 0; i < HOME_AREAS; i++)
-		if (h->area[i].size && !is_ours(x, h->area[i].start, h->area[i].size)) good = 0;
-	if (h->log_entries) {
-		uint64_t size = h->area[0].size, start = h->area[0].start;
-		good = good && size && h->image == start && h->image_end == start + size && h->log - start < size &&
-			h->log_entries * sizeof *x->write <= start + size - h->log && h->text >= start && h->text <= h->text_end && h->text_end <= start + size &&
-			h->block - start < size && sizeof(struct attach_block) <= start + size - h->block;
+	if (good && !has_area(x)) {
+		good = !h->log_entries || h->state == HOME_LEFT;        /* hooks into nowhere would have been noticed */
+		h->area_size = h->log_entries = 0;
+	}
+	if (h->area_size) {
+		good = good && in_area(h, h->text, h->text_end) && in_area(h, h->code, h->code_end);
+		if (h->log_entries)
+			good = good && in_area(h, h->log, h->log + h->log_entries * sizeof *x->write) && in_area(h, h->block, h->block + sizeof(struct attach_block));
 	}
 	if (good) return 0;
 	return err_set(x->e, ERR_UNSUPPORTED, "pid %d: what is left there of an attach is damaged, or another version's: nothing is touched", (int)x->pid);
@@ -146,40 +162,38 @@ static int unhook(struct undo *x)
 
 /* ---- the memory --------------------------------------------------------------------------------------------------------------------------- */
 
-/* Noted as gone before it goes: it must never be unmapped twice, when something else may be there. */
-static int unmap_areas(struct undo *x)
+/* The home stays for the sake of its landing. */
+static int keep_home(struct undo *x)
 {
 	struct home *h = &x->s.home;
 
-	for (unsigned i = HOME_AREAS; i--;) {
-		uint64_t start = h->area[i].start, size = h->area[i].size;
-		if (!size) continue;
-		h->area[i].size = 0;
-		if (session_write_home(&x->s, x->e) || session_unmap(&x->s, start, size, x->e)) return -1;
-	}
+	if (h->area_size && session_unmap(&x->s, h->area, h->area_size, x->e)) return -1;
+	h->area_size = 0;
 	h->state = HOME_EMPTY;
 	return session_write_home(&x->s, x->e);
 }
 
+/* In one piece where they lie together: there is no moment between. */
+static int unmap_all(struct undo *x)
+{
+	const struct home *h = &x->s.home;
+	uint64_t own = 2 * HOME_PAGE;
+
+	if (h->area_size && h->area == x->home_addr + own) return session_unmap(&x->s, x->home_addr, own + h->area_size, x->e);
+	return keep_home(x) || session_unmap(&x->s, x->home_addr, own, x->e) ? -1 : 0;
+}
+
 static int unmap(struct undo *x)
 {
-	struct home *h = &x->s.home;
-	struct inside_range range[HOME_AREAS];
-	uint64_t landing = x->s.home_addr + HOME_PAGE;
-	size_t n = 0;
+	const struct home *h = &x->s.home;
+	struct inside_range range[2] = { { h->text, h->text_end }, { h->code, h->code_end } };
+	uint64_t landing = x->home_addr + HOME_PAGE;
 
-	for (unsigned i = 0; i < HOME_AREAS; i++) {
-		const struct map *m = h->area[i].size ? maps_find(&x->target.maps, h->area[i].start) : NULL;
-		if (!m) continue;
-		if (i == 0) range[n++] = (struct inside_range){ h->text, h->text_end };
-		else if (m->exec) range[n++] = (struct inside_range){ h->area[i].start, h->area[i].start + h->area[i].size };
-	}
-	x->u->inside = n ? inside_find(&x->s.seize, &x->target, x->stack, x->stacks, range, n) : 0;
+	x->u->inside = h->area_size ? inside_find(&x->s.seize, &x->target, x->stack, x->stacks, range, 2) : 0;
 	x->u->image_left = x->u->inside != 0;
 	if (x->u->image_left) return 0;
-	if (unmap_areas(x)) return -1;
 	x->u->landing_left = h->landed && pointers_find(&x->s.seize, &x->target, landing, landing + LANDING, SEARCH_MAX);
-	return x->u->landing_left ? 0 : session_unmap(&x->s, x->s.home_addr, 2 * HOME_PAGE, x->e);
+	return x->u->landing_left ? keep_home(x) : unmap_all(x);
 }
 
 static void work(void *arg)
@@ -207,6 +221,7 @@ static void work(void *arg)
 		x->write = xcalloc(x->nwrites + 1, sizeof *x->write);
 		x->status = session_read(&x->s, x->home.log, x->write, x->nwrites * sizeof *x->write, x->e) || unhook(x) || unmap(x) ? -1 : 0;
 	}
+	if (!x->status) remote_sweep(&x->s.seize, &x->target, x->room, x->rooms, x->s.mem);
 	x->u->threads = x->s.seize.n;
 	double stood = session_close(&x->s);
 	if (stood > x->u->pause_s) x->u->pause_s = stood;

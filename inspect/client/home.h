@@ -18,7 +18,6 @@ struct mem;
 enum {
 	HOME_VERSION = 1,
 	HOME_PAGE = 4096,
-	HOME_AREAS = 8,
 	HOME_TARGETS = 192,             /* one for each entry of the image, in its order */
 	HOME_LANDING = 8,               /* bytes from one jump to the next */
 };
@@ -33,16 +32,21 @@ enum home_state {
 struct home {
 	char magic[16];
 	uint32_t version, state;
-	uint64_t image, image_end;      /* the image's mapping, the undo log at its end */
+	uint64_t area, area_size;       /* all that was mapped beside these two pages, in one piece; size 0: nothing. It begins with a struct home_area */
+	uint64_t image, image_end;      /* the image */
 	uint64_t text, text_end;        /* executable part */
 	uint64_t data, data_end;        /* writable part: the anchor is in it, and the block at `block` */
 	uint64_t block;
 	uint64_t log, log_entries;      /* struct attach_write (inspect/attach) */
-	struct { uint64_t start, size; } area[HOME_AREAS];      /* all that was mapped beside these two pages; size 0: none */
+	uint64_t code, code_end;        /* executable memory of ours besides (trampolines) */
 	uint64_t landed;                /* stores, ever, that let the program see the landing's addresses */
-	uint64_t reserved[8];
+	uint64_t reserved[6];
 	uint64_t target[HOME_TARGETS];  /* where each jump of the landing leads */
 };
+
+/* It is there still when this stands at its beginning, and nothing else may be unmapped in its place. */
+#define HOME_AREA_MAGIC "ALLOCTOP-AREA"
+struct home_area { char magic[16]; uint64_t home; };
 
 _Static_assert(sizeof(struct home) <= HOME_PAGE, "home");
 
