@@ -85,7 +85,7 @@ static inline struct facts_site *facts_site_make(struct facts_made *m, const cha
 {
 	struct facts_site *s = &m->site[m->f.nsites++];
 
-	*s = (struct facts_site){ .function = (char *)(uintptr_t)function, .caller = (char *)(uintptr_t)"", .stack = (char *)(uintptr_t)function, .samples = 100, .live_samples = 50,
+	*s = (struct facts_site){ .function = function, .caller = "", .stack = function, .samples = 100, .live_samples = 50,
 	                          .live = 10.0 * FACTS_MIB, .live_error = FACTS_MIB, .live_objects = 10000, .size = 1000, .life_s = NAN, .freed_share = 0, .remote_share = NAN, .rounding = NAN };
 	m->f.agent_group.known = 1;
 	return s;

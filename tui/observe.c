@@ -330,7 +330,7 @@ static struct state *make(struct observe *o)
 	if (!o->heap && *o->heap_handed.why) state_say(s, STATE_NOTES, "heap not read: %s", o->heap_handed.why);
 	if (!o->locks && *o->lock_handed.why) state_say(s, STATE_LOCKS, "not known: %s", o->lock_handed.why);
 	pthread_mutex_unlock(&o->post.mutex);
-	outlook_verdict(s);
+	outlook_verdict(s, &seen);
 	if (seen.sites) sites_free(&sites);
 	return s;
 }

@@ -12,6 +12,7 @@
 #include "inspect/model/snapshot.h"
 #include "inspect/model/state.h"
 #include "inspect/model/units.h"
+#include "tui/judge.h"
 
 static double figure(uint64_t v) { return v == HEAP_UNKNOWN ? NAN : (double)v; }
 
@@ -120,35 +121,16 @@ void outlook_locks(struct state *s, const struct lock_report *l)
 	          worst ? worst->name : "", more);
 }
 
-/* What to turn, by allocator. */
-static const char *advice(const char *allocator)
-{
-	if (!strncmp(allocator, "glibc", 5)) return "; MALLOC_ARENA_MAX and malloc_trim(3) are the knobs";
-	if (!strncmp(allocator, "jemalloc", 8)) return "; dirty_decay_ms and background_thread are the knobs";
-	if (!strncmp(allocator, "tcmalloc", 8)) return "; TCMALLOC_RELEASE_RATE is the knob";
-	if (!strncmp(allocator, "mimalloc", 8)) return "; MIMALLOC_PURGE_DELAY is the knob";
-	return "";
-}
-
-void outlook_verdict(struct state *s)
+void outlook_verdict(struct state *s, const struct observation *o)
 {
 	const double *f = s->figure;
 	char a[UNITS_MAX];
-	/* of what was resident when the heap was read: that may be a while ago */
-	static const enum state_figure part[] = { STATE_LIVE_RESIDENT, STATE_ROUNDING, STATE_CACHED, STATE_FREE, STATE_METADATA, STATE_OTHER };
-	double rss = 0, threads = f[STATE_THREADS] >= 1 ? f[STATE_THREADS] : 1, freed = isnan(f[STATE_FREE]) ? 0 : f[STATE_FREE] + (isnan(f[STATE_CACHED]) ? 0 : f[STATE_CACHED]);
 
-	for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-		if (!isnan(f[part[i]])) rss += f[part[i]];
-	if (f[STATE_LOCK_COST] > 0.1 * threads || f[STATE_LOCK_COST] > 0.5)
-		state_say(s, STATE_VERDICT, "the allocator's locks cost %.0f%% of all thread time (panel 4)%s", 100 * f[STATE_LOCK_COST] / threads,
-		          !strncmp(s->text[STATE_ALLOCATOR], "musl", 4) ? ": musl has one lock for all; another allocator would help" : "");
-	else if (f[STATE_SWAPPED] > 0.1 * rss && f[STATE_SWAPPED] > (16 << 20))
+	if (judge(s, o)) return;
+	if (f[STATE_SWAPPED] > 0.1 * f[STATE_RSS] && f[STATE_SWAPPED] > (16 << 20))
 		state_say(s, STATE_VERDICT, "%s are swapped out (panel 7)", units_bytes(f[STATE_SWAPPED], a));
-	else if (freed > 0.3 * rss && freed > (16 << 20))
-		state_say(s, STATE_VERDICT, "%.0f%% of RSS is free memory that the allocator keeps (panels 2, 3, 7)%s", 100 * freed / rss, advice(s->text[STATE_ALLOCATOR]));
-	else if (f[STATE_OTHER] > 0.6 * rss)
-		state_say(s, STATE_VERDICT, "%.0f%% of RSS is not malloc's (panel 7 says what it is)", 100 * f[STATE_OTHER] / rss);
-	else if (!isnan(f[STATE_LIVE_RESIDENT]) && rss > 0)
-		state_say(s, STATE_VERDICT, "nothing stands out: %.0f%% of RSS is live", 100 * f[STATE_LIVE_RESIDENT] / rss);
+	else if (f[STATE_OTHER] > 0.6 * f[STATE_RSS])
+		state_say(s, STATE_VERDICT, "%.0f%% of RSS is not malloc's (panel 7 says what it is)", 100 * f[STATE_OTHER] / f[STATE_RSS]);
+	else if (!isnan(f[STATE_LIVE_RESIDENT]))
+		state_say(s, STATE_VERDICT, "nothing stands out: %.0f%% of RSS is live", 100 * f[STATE_LIVE_RESIDENT] / f[STATE_RSS]);
 }

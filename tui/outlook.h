@@ -4,6 +4,7 @@
 
 struct heap;
 struct lock_report;
+struct observation;
 struct snapshot;
 struct sites;
 struct state;
@@ -11,7 +12,7 @@ struct state;
 void outlook_heap(struct state *s, const struct heap *h);
 void outlook_agent(struct state *s, const struct snapshot *snap, const struct sites *sites);
 void outlook_locks(struct state *s, const struct lock_report *l);
-/* Last: from all of the figures. */
-void outlook_verdict(struct state *s);
+/* Last: from all of the figures, and by the rules from what they were made of. */
+void outlook_verdict(struct state *s, const struct observation *o);
 
 #endif

@@ -18,7 +18,7 @@
 #include "inspect/verdict/where.h"
 
 /* One row at one moment. */
-struct seen { char *function, *caller; double live; };
+struct seen { const char *function, *caller; double live; };
 struct moment { struct seen *row; size_t n; int known; };
 
 struct collect_agent {
@@ -68,7 +68,7 @@ static void forget(struct collect_agent *a, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct moment *m = &a->moment[i];
-		for (size_t k = 0; k < m->n; k++) free(m->row[k].function), free(m->row[k].caller);
+		for (size_t k = 0; k < m->n; k++) free((void *)(uintptr_t)m->row[k].function), free((void *)(uintptr_t)m->row[k].caller);
 		free(m->row);
 		*m = (struct moment){ 0 };
 	}
@@ -110,7 +110,7 @@ void collect_agent_moment(struct collect_agent *a, size_t i)
 static void fill_site(struct facts_site *out, struct collect_agent *a, const struct site_row *r, double rounding)
 {
 	const struct snap_site *t = &r->total;
-	struct seen key = { .function = (char *)r->function, .caller = (char *)r->caller };
+	struct seen key = { .function = r->function, .caller = r->caller };
 
 	*out = (struct facts_site){ .function = xstrdup(r->function), .caller = xstrdup(r->caller), .samples = (double)t->samples, .live_samples = (double)t->live_samples };
 	out->stack = where_words(a->symbols, t->pc, t->depth, 0, 1);

@@ -112,9 +112,9 @@ void facts_free(struct facts *f)
 		free(f->lock[i].from);
 	}
 	for (size_t i = 0; i < f->nsites; i++) {
-		free(f->site[i].function);
-		free(f->site[i].caller);
-		free(f->site[i].stack);
+		free((void *)(uintptr_t)f->site[i].function);
+		free((void *)(uintptr_t)f->site[i].caller);
+		free((void *)(uintptr_t)f->site[i].stack);
 	}
 	free(f->lock);
 	free(f->site);

@@ -66,8 +66,8 @@ struct facts_lock { const struct lock_row *row; struct facts_from *from; size_t 
 
 /* One allocating function and its caller, by the agent (sampled: estimates). */
 struct facts_site {
-	char *function, *caller;        /* never NULL */
-	char *stack;                    /* the most common one in words; never NULL */
+	const char *function, *caller;  /* never NULL */
+	const char *stack;              /* the most common one in words; never NULL */
 	double samples, live_samples;   /* that the figures rest on */
 	double live, live_error;        /* bytes */
 	double live_objects;

@@ -34,7 +34,7 @@ static void heap(struct heap *h, double factor)
 
 	*h = (struct heap){ .allocator = a, .nallocators = 1, .map = map, .nmaps = 2, .thread = thread, .nthreads = 2 };
 	h->ledger = (struct ledger){ .rss = 100 << 20, .row = row, .nrows = 3, .retained = 5 << 20 };
-	*a = (struct heap_allocator){ .name = "glibc", .version = "2.36", .in_use = 1, .live_bytes = (uint64_t)(60e6 * factor), .live_objects = 1000, .free_bytes = HEAP_UNKNOWN };
+	*a = (struct heap_allocator){ .name = "glibc", .version = "2.36", .in_use = 1, .live_bytes = (uint64_t)(60e6 * factor), .live_objects = 1000, .free_bytes = HEAP_UNKNOWN, .requested_bytes = HEAP_UNKNOWN };
 	*heap_add_class(a) = (struct heap_class){ .size = 24, .live = (uint64_t)(3 * factor), .free = 1, .requested = HEAP_UNKNOWN };
 	*heap_add_class(a) = (struct heap_class){ .size = 40, .live = 5, .free = HEAP_UNKNOWN, .cached = HEAP_UNKNOWN };
 	struct heap_arena *r = heap_add_arena(a);
@@ -91,7 +91,7 @@ static struct state *make(double at, double factor, unsigned with)
 	if (o.sites) outlook_agent(s, &snap, &x);
 	if (o.heap) outlook_heap(s, &h);
 	if (o.locks) outlook_locks(s, &l);
-	outlook_verdict(s);
+	outlook_verdict(s, &o);
 	for (const struct panel *const *p = panels_all; *p; p++)
 		if ((*p)->fill && ((*p)->parts & with)) (*p)->fill(s->table[(*p)->table] = table_new((*p)->shape), &o);
 	heap_allocator_free(h.allocator);
@@ -140,7 +140,7 @@ static void panels(void)
 	shows(screen(&v, 24, 80, ""), "prog  pid 41  glibc 2.36  threads 2  up 1m40s", "who it is");
 	shows(screen(&v, 24, 80, ""), "rss 100M █", "the bar of RSS");
 	shows(screen(&v, 24, 80, ""), "█ live 60.0M ░ free 30.0M · not malloc 10.0M", "what it is made of");
-	shows(screen(&v, 24, 80, ""), "verdict the allocator's locks cost 25% of all thread time (panel 4)", "the verdict");
+	shows(screen(&v, 24, 80, ""), "verdict glibc: 2 threads on 1 arena, 0.50 thread-seconds lost per second", "the verdict");
 	shows(screen(&v, 24, 80, "1"), " 120M 97.7K  293%    10      -      -      -      - big_one < main", "sites; dashes for the unknown");
 	shows(screen(&v, 24, 80, "2"), "     24       9       1       0    216     24  90.0% ██████████▊  glibc", "classes");
 	shows(screen(&v, 24, 80, "2"), "     40       5       -       -    200      -      -              glibc", "a class of which little is known");
