@@ -3,6 +3,7 @@
 
 CC ?= gcc
 CXX ?= g++
+OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -30,13 +31,14 @@ AGENT_SRC := $(call ours,$(wildcard agent/*.c))
 AGENT_PLAIN := $(filter-out %_attach.c %_link.c,$(AGENT_SRC))
 kind = $(filter %_$(1).c,$(AGENT_SRC)) $(filter-out $(patsubst %_$(1).c,%.c,$(filter %_$(1).c,$(AGENT_SRC))),$(AGENT_PLAIN))
 AGENT_OBJ := $(AGENT_PLAIN:%.c=$(BUILD)/%.o)
+LINK_OBJ := $(patsubst agent/%.c,$(BUILD)/agent/link/%.o,$(call kind,link))
 ATTACH_OBJ := $(patsubst agent/%.c,$(BUILD)/agent/attach/%.o,$(filter-out agent/loader.c agent/locked.c,$(call kind,attach)))
 AGENT_CFLAGS := -std=gnu11 -ffreestanding -fno-builtin -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	-fno-plt -fcf-protection=none -fasynchronous-unwind-tables -fomit-frame-pointer -U_FORTIFY_SOURCE -I.
 AGENT_LDFLAGS := -shared -nostdlib -Wl,-z,nodelete,-z,now,-z,relro,-z,noexecstack -Wl,--hash-style=both -Wl,--build-id \
 	-Wl,-Bsymbolic
 
-all: $(BUILD)/alloctop $(BUILD)/liballoctop.so $(BUILD)/alloctop-attach.so
+all: $(BUILD)/alloctop $(BUILD)/liballoctop.so $(BUILD)/alloctop-attach.so $(BUILD)/liballoctop.a
 
 $(BUILD)/alloctop: $(CMD_OBJ)
 	@echo "  LD   $@"
@@ -49,6 +51,19 @@ $(BUILD)/liballoctop.so: $(AGENT_OBJ)
 $(BUILD)/alloctop-attach.so: $(ATTACH_OBJ)
 	@echo "  LD   $@"
 	$(Q)$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -Wl,-soname,$(@F) -Wl,-z,defs -o $@ $(ATTACH_OBJ)
+
+# one object, of which the program sees the entry points alone; its code in a section of its own, so that stacks can leave it out
+$(BUILD)/liballoctop.a: $(LINK_OBJ)
+	@echo "  AR   $@"
+	$(Q)$(LD) -r -o $(BUILD)/agent/link/whole.o $(LINK_OBJ)
+	$(Q)$(OBJCOPY) --localize-hidden --rename-section .text=alloctop_text --rename-section .text.unlikely=alloctop_text \
+		$(BUILD)/agent/link/whole.o $(BUILD)/agent/link/alloctop.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(BUILD)/agent/link/alloctop.o
+
+$(BUILD)/agent/link/%.o: agent/%.c
+	@mkdir -p $(@D)
+	@echo "  CC   $< (link)"
+	$(Q)$(CC) $(CFLAGS) $(WARN_C) $(AGENT_CFLAGS) -DAGENT_LINKED -MMD -MP -c -o $@ $<
 
 $(BUILD)/agent/attach/%.o: agent/%.c
 	@mkdir -p $(@D)
@@ -133,19 +148,23 @@ fuzz:
 
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 SHARE = $(DESTDIR)$(PREFIX)/share
+VERSION = $(shell sed -n 's/.*ALLOCTOP_VERSION "\(.*\)"/\1/p' cmd/cmd.h)
 COMPLETIONS = $(SHARE)/bash-completion/completions/alloctop $(SHARE)/zsh/site-functions/_alloctop $(SHARE)/fish/vendor_completions.d/alloctop.fish
 install: all
 	install -D -m 755 $(BUILD)/alloctop $(DESTDIR)$(PREFIX)/bin/alloctop
-	set -e; for f in liballoctop.so alloctop-attach.so; do install -D -m 644 $(BUILD)/$$f $(DESTDIR)$(PREFIX)/lib/alloctop/$$f; done
+	set -e; for f in liballoctop.so alloctop-attach.so liballoctop.a; do install -D -m 644 $(BUILD)/$$f $(DESTDIR)$(PREFIX)/lib/alloctop/$$f; done
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),' agent/alloctop.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/alloctop.pc
 	set -e; for m in man/*.[1-8]; do install -D -m 644 $$m $(MANDIR)/man$${m##*.}/$${m##*/}; done
 	set -e; set -- bash zsh fish; for f in $(COMPLETIONS); do mkdir -p $${f%/*}; $(BUILD)/alloctop completion $$1 >$$f; shift; done
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/alloctop $(DESTDIR)$(PREFIX)/lib/alloctop/liballoctop.so $(DESTDIR)$(PREFIX)/lib/alloctop/alloctop-attach.so $(COMPLETIONS)
+	rm -f $(DESTDIR)$(PREFIX)/bin/alloctop $(COMPLETIONS) $(DESTDIR)$(PREFIX)/lib/pkgconfig/alloctop.pc
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/alloctop/,liballoctop.so alloctop-attach.so liballoctop.a)
 	for m in man/*.[1-8]; do rm -f $(MANDIR)/man$${m##*.}/$${m##*/}; done
 	-rmdir $(DESTDIR)$(PREFIX)/lib/alloctop
 
 clean:
 	rm -rf $(BUILD)
 
--include $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(ATTACH_OBJ:.o=.d) $(UNIT:%=$(BUILD)/%.d)
+-include $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(ATTACH_OBJ:.o=.d) $(LINK_OBJ:.o=.d) $(UNIT:%=$(BUILD)/%.d)
 .PHONY: all unit subject harness deps check demo bench fuzz install uninstall clean

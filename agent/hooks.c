@@ -106,6 +106,7 @@ static COLD void *slow_malloc(size_t n)
 	return p;
 }
 
+EXPORT void *HOOK(malloc)(size_t);
 EXPORT void *HOOK(malloc)(size_t n)
 {
 	struct thread *self = thread_self();
@@ -130,6 +131,7 @@ static COLD void slow_free(void *p)
 	slow_record(&slow, WIRE_OP_FREE, sample_freeing(&b), b.size, sample_objects(&b));
 }
 
+EXPORT void HOOK(free)(void *);
 EXPORT void HOOK(free)(void *p)
 {
 	thread_self()->frees += p != 0;

@@ -41,7 +41,9 @@ EXPORT int HOOK(dlclose)(void *handle)
 
 __attribute__((constructor)) static void constructed(void)
 {
-	if (life_ready() && settings.thread == SETTINGS_THREAD_ALWAYS) serve_start();
+	if (!life_ready()) return;
+	life_objects_changed();         /* a static program's first allocations come before its loader knows the program */
+	if (settings.thread == SETTINGS_THREAD_ALWAYS) serve_start();
 }
 
 /* The last word of a program that ends in order: what its last thread had not flushed yet, and no socket left behind. */

@@ -116,7 +116,7 @@ static int by_memory(struct agent *a, struct err *e)
 
 	if (maps_read(&maps, a->proc.pid, e)) return -1;
 	anchor_find(&at, &maps, NULL);
-	struct mem *mem = at.loaded ? mem_open_pid(a->proc.pid, e) : NULL;
+	struct mem *mem = mem_open_pid(a->proc.pid, e);
 	if (at.loaded && !mem) {
 		maps_free(&maps);
 		return -1;

@@ -1,4 +1,5 @@
-/* anchor.c: see anchor.h. Looks for struct wire_anchor in the writable data of files called liballoctop, and of an attached image. */
+/* anchor.c: see anchor.h. Looks for struct wire_anchor in the writable data of files called liballoctop, of an attached image, and of the program
+ * itself, as the agent may be linked into it. */
 #include "inspect/client/anchor.h"
 
 #include <stdlib.h>
@@ -61,6 +62,17 @@ static void find_attached(struct anchor *a, const struct maps *maps, struct mem 
 	scan(a, maps, h.data, h.data_end, mem);
 }
 
+/* Linked into the program, whose file is the lowest one. */
+static void find_linked(struct anchor *a, const struct maps *maps, struct mem *mem)
+{
+	const struct map *program = maps->map;
+
+	while (program < maps->map + maps->n && !program->inode) program++;
+	for (const struct map *m = program; m < maps->map + maps->n && m->inode && !a->found; m++)
+		if (m->inode == program->inode && m->write && !m->shared) scan(a, maps, m->start, m->end, mem);
+	a->loaded |= a->found;
+}
+
 void anchor_find(struct anchor *a, const struct maps *maps, struct mem *mem)
 {
 	*a = (struct anchor){ 0 };
@@ -72,6 +84,7 @@ void anchor_find(struct anchor *a, const struct maps *maps, struct mem *mem)
 		a->loaded = 1;
 		if (mem && m->write && !a->found) scan(a, maps, m->start, m->end, mem);
 	}
+	if (mem && !a->found) find_linked(a, maps, mem);
 }
 
 uint64_t anchor_mapping(const struct maps *maps, uint64_t inode)
