@@ -11,7 +11,7 @@
 #include "tui/keys.h"
 #include "tui/surface.h"
 
-enum { REST_MIN = 14, INDENT_MAX = 40 };
+enum { REST_MIN = 14, REST_WIDE = 22, INDENT_MAX = 40 };
 
 static int is_tree(const struct table *t)
 {
@@ -140,7 +140,8 @@ static int is_blank(const struct table *t, unsigned column)
 static unsigned choose(const struct grid *g, const struct table *t, unsigned width, int difference, unsigned char show[TABLE_COLUMNS_MAX])
 {
 	const struct table_shape *s = t->shape;
-	unsigned last = s->ncolumns - 1, n = 0, used = s->column[last].width ? s->column[last].width : REST_MIN, rest, all = used;
+	unsigned last = s->ncolumns - 1, n = 0, least = s->column[last].flags & COLUMN_WIDE ? REST_WIDE : REST_MIN, rest;
+	unsigned used = s->column[last].width ? s->column[last].width : least, all = used;
 
 	memset(show, 0, TABLE_COLUMNS_MAX);
 	show[last] = 1;
@@ -153,7 +154,7 @@ static unsigned choose(const struct grid *g, const struct table *t, unsigned wid
 		show[c] = 1;
 		n++;
 	}
-	rest = s->column[last].width ? s->column[last].width : REST_MIN + (width > used ? width - used : 0);
+	rest = s->column[last].width ? s->column[last].width : least + (width > used ? width - used : 0);
 	if (!n && rest > width) rest = width;
 	return rest;
 }

@@ -12,7 +12,7 @@
 #include "tui/surface.h"
 #include "tui/view.h"
 
-enum { LOW = 20, LOWER = 12, SPARK_MAX = 60 };
+enum { HEAP_OLD_S = 5, LOW = 20, LOWER = 12, SPARK_MAX = 60 };
 
 /* The parts of RSS, in the order of the bar. Each has a glyph of its own besides its colour. */
 static const struct { enum state_figure figure; const char *name; enum style style; uint32_t glyph; char ascii; } parts[] = {
@@ -82,13 +82,21 @@ static void who(const struct view *v, struct surface *s, const struct state *x)
 	piece(s, 0, at, room, STYLE_PLAIN, text);
 }
 
-static void stacked(struct surface *s, unsigned row, unsigned at, unsigned width, const struct state *x)
+/* The bar's parts, which add up to what was resident when they were read. */
+static double sum_of_parts(const struct state *x)
 {
-	double whole = 0, sum = 0;
-	unsigned done = 0;
+	double whole = 0;
 
 	for (int i = 0; i < PARTS; i++)
 		if (!isnan(x->figure[parts[i].figure])) whole += x->figure[parts[i].figure];
+	return whole;
+}
+
+static void stacked(struct surface *s, unsigned row, unsigned at, unsigned width, const struct state *x)
+{
+	double whole = sum_of_parts(x), sum = 0;
+	unsigned done = 0;
+
 	for (int i = 0; i < PARTS && whole > 0; i++) {
 		if (isnan(x->figure[parts[i].figure])) continue;
 		sum += x->figure[parts[i].figure];
@@ -103,7 +111,8 @@ static void rss(struct surface *s, unsigned row, const struct state *x)
 	char a[UNITS_MAX], b[UNITS_MAX], beside[64] = "";
 	unsigned at, w;
 
-	bytes(x->figure[STATE_RSS], a);
+	/* the kernel's quick figure lags by some hundred KiB: beside fresh parts it would be wrong */
+	bytes(x->figure[STATE_HEAP_AGE] < HEAP_OLD_S && sum_of_parts(x) > 0 ? sum_of_parts(x) : x->figure[STATE_RSS], a);
 	at = surface_print(s, row, 0, STYLE_STRONG, "rss %s ", a);
 	if (isnan(x->figure[STATE_LIVE_RESIDENT]) && isnan(x->figure[STATE_OTHER])) {
 		surface_put(s, row, at, s->columns, STYLE_DIM, "where it is: not read yet");
@@ -127,7 +136,7 @@ static void legend(struct surface *s, unsigned row, const struct state *x)
 		surface_fill(s, row, at, 1, parts[i].style, glyph(s, i));
 		at = surface_print(s, row, at + 1, STYLE_PLAIN, " %s %s", parts[i].name, a) + (s->columns > 90 ? 3 : 1);
 	}
-	if (age > 5) surface_print(s, row, at + 1, STYLE_DIM, "%s ago", units_seconds(age, a));
+	if (age > HEAP_OLD_S) surface_print(s, row, at + 1, STYLE_DIM, "%s ago", units_seconds(age, a));
 }
 
 static void agent(struct surface *s, unsigned row, const struct state *x)
@@ -138,7 +147,8 @@ static void agent(struct surface *s, unsigned row, const struct state *x)
 
 	if (isnan(f[STATE_SAMPLED])) {
 		bytes(f[STATE_LIVE], a);
-		snprintf(text, sizeof text, "live %s in %s objects", a, isnan(f[STATE_OBJECTS]) ? "-" : units_count(f[STATE_OBJECTS], b));
+		if (isnan(f[STATE_OBJECTS])) snprintf(text, sizeof text, "live %s", a);
+		else snprintf(text, sizeof text, "live %s in %s objects", a, units_count(f[STATE_OBJECTS], b));
 		if (!isnan(f[STATE_LIVE])) at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
 		at = piece(s, row, at, s->columns, STYLE_DIM, "no agent");
 		piece(s, row, at, s->columns, STYLE_DIM, "who allocates, and how much: alloctop run");

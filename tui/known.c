@@ -137,14 +137,14 @@ static void look_at_heap(struct known *k)
 
 double known_look(struct known *k)
 {
-	double start = post_clock(), cost;
+	double start = post_cpu(), cost;
 
 	look_at_agent(k);
 	look_at_heap(k);
 	k->looked = 1;
-	cost = post_clock() - start;
+	cost = post_cpu() - start;
 	/* what has an agent changes in figures that are cheap; what is dear is looked at seldom */
-	k->again = start + (k->agent == AGENT_ACTIVE ? 5 : 30) + 200 * cost;
+	k->again = post_clock() + (k->agent == AGENT_ACTIVE ? 5 : 30) + 200 * cost;
 	return cost;
 }
 

@@ -25,7 +25,7 @@ struct known {
 /* One that was not looked at yet. */
 void known_new(struct known *k, const struct proc *p, double now);
 void known_free(struct known *k);
-/* Looks at its agent and its heap: dear. Returns the seconds it took. */
+/* Looks at its agent and its heap: dear. Returns the seconds of processor time that it took. */
 double known_look(struct known *k);
 /* Reads the words of its locks: cheap. */
 void known_glance(struct known *k, double now);

@@ -47,7 +47,7 @@ static void fill(struct table *t, const struct observation *o)
 		r->cell[NAME].text = table_text(t, x->name);
 		r->cell[BYTES].number = (double)x->bytes;
 		if (l->rss) r->cell[SHARE].number = r->cell[BAR].number = (double)x->bytes / (double)l->rss;
-		if (x->swapped) r->cell[SWAPPED].number = (double)x->swapped;
+		r->cell[SWAPPED].number = (double)x->swapped;
 		note(t, r, x->name, x->note);
 	}
 	struct table_row *r = table_add(t, table_id(3, "= rss"));

@@ -128,11 +128,11 @@ static void bottom(const struct view *v, struct surface *s, unsigned row)
 	static const struct hint confirm_keys[] = { { "y", "yes" }, { "any other key", "no" }, { NULL, NULL } };
 	static const struct hint sort_keys[] = { { "Enter", "sort by it, or turn it round" }, { "Esc", "back" }, { NULL, NULL } };
 	const struct panel *p = view_panel(v);
-	int writes = v->act && !v->recorded, process = v->panels != panels_list;
+	int writes = v->act && !v->recorded, profiles = writes && v->now && *v->now->text[STATE_AGENT];
 	const struct hint keys[] = {
 		{ "h", "help" }, { p->enter ? "Enter" : "", v->panels == panels_list ? "open" : "more" }, { p->other ? "t" : "", "tree" },
 		{ p->stops && !v->recorded ? "S" : "", v->stops ? "no stops" : "stacks" }, { "space", v->recorded ? "play" : v->fixed ? "go on" : "pause" }, { "m", "mark" }, { "[ ]", "time" }, { "/", "search" }, { "s", "sort" }, { "\\", "filter" },
-		{ writes && process ? "d" : "", "profile" }, { writes && process ? "f" : "", "flame graph" }, { writes && process ? "r" : "", v->record ? "stop" : "record" },
+		{ profiles ? "d" : "", "profile" }, { profiles ? "f" : "", "flame graph" }, { writes ? "r" : "", v->record ? "stop" : "record" },
 		{ "q", v->nested ? "back" : "quit" }, { NULL, NULL },
 	};
 

@@ -79,9 +79,10 @@ void anchor_find(struct anchor *a, const struct maps *maps, struct mem *mem)
 	if (mem) find_attached(a, maps, mem);
 	else a->loaded = home_likely(maps);
 	for (const struct map *m = maps->map; m < maps->map + maps->n; m++) {
-		if (!strcmp(m->path, MEMFD)) a->loaded = 1;
+		/* who only reads segment or file, as a screen does, has no agent */
+		if (!strcmp(m->path, MEMFD) && m->write) a->loaded = 1;
 		if (!is_agent(m)) continue;
-		a->loaded = 1;
+		if (m->exec || m->write) a->loaded = 1;
 		if (mem && m->write && !a->found) scan(a, maps, m->start, m->end, mem);
 	}
 	if (mem && !a->found) find_linked(a, maps, mem);
