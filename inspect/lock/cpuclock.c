@@ -24,7 +24,7 @@ static const double enough = 0.7;       /* of the processor time: with less, wha
 /* Odd, so that nothing is in step with it. A ring holds what one thread gathers until the next look. */
 enum { HZ = 149, RING_PAGES = 64, RING_TOTAL = 16384, RESERVED = 64 };
 
-/* busy, delayed: the kernel's account of it, in nanoseconds, at the last look. */
+/* busy, delayed: the kernel's account of it, in nanoseconds, when it was taken in. */
 struct clocked { pid_t tid; int fd, alive; char name[16]; struct perf_ring ring; uint64_t busy, delayed; };
 
 /* Samples by what a thread did about one lock: in a call that waits, in one that wakes, or within REACH of the instructions that call. */
@@ -126,7 +126,7 @@ static double cpu_of(pid_t pid)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
-/* schedstat: nanoseconds on a processor, and waiting for one. */
+/* schedstat: nanoseconds on a processor, and waiting for one. Asked when a thread is taken in and at the end: those that are gone by then do not count. */
 static void account(struct clock *c, struct clocked *t)
 {
 	unsigned long long busy, delayed;
@@ -202,10 +202,8 @@ static int list(struct clock *c, struct err *e)
 		size_t i;
 		if (tid <= 0) continue;
 		for (i = 0; i < had && c->thread[i].tid != tid; i++);
-		if (i < had) {
-			c->thread[i].alive = 1;
-			account(c, &c->thread[i]);
-		} else bad = add(c, tid, e);
+		if (i < had) c->thread[i].alive = 1;
+		else bad = add(c, tid, e);
 	}
 	closedir(d);
 	for (size_t i = 0; i < c->n;) {
