@@ -5,29 +5,22 @@
 #include <dwarf.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <elfutils/libdwfl.h>
 
 #include "inspect/perf/scan.h"
-#include "inspect/symbol/find.h"
-#include "inspect/symbol/modules.h"
-#include "inspect/symbol/root.h"
+#include "inspect/symbol/files.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { MODULES_MAX = 4096, SCANS_MAX = 12 };
-
-struct files { struct vetted file, debug; };
+enum { SCANS_MAX = 12 };
 
 struct unwinder {
 	pthread_mutex_t mutex;
 	const struct target *t;
-	struct find find;
-	struct modules modules;
-	struct files *files;            /* by module */
+	struct module_files files;
 	Dwfl *dwfl;
 	struct scan *scan;
 	/* of the stack that is being unwound */
@@ -98,38 +91,22 @@ static int no_elf(Dwfl_Module *mod, void **user, const char *name, Dwarf_Addr ba
 
 static int give_debug(Dwfl_Module *mod, void **user, const char *name, Dwarf_Addr base, const char *file, const char *link, GElf_Word crc, char **path)
 {
-	struct files *f = *user;
+	const struct module_file *f = *user;
 
 	(void)mod, (void)name, (void)base, (void)file, (void)link, (void)crc, (void)path;
-	return f && f->debug.fd >= 0 ? fcntl(f->debug.fd, F_DUPFD_CLOEXEC, 0) : -1;
+	return f && f->debug >= 0 ? fcntl(f->debug, F_DUPFD_CLOEXEC, 0) : -1;
 }
 
 static const Dwfl_Callbacks callbacks = { .find_elf = no_elf, .find_debuginfo = give_debug };
 
-/* A piece of a file that is mapped a second time somewhere else, as V8 does with its built-in code: libdw knows whole files only, and would
-   take both for a mistake. */
-static int is_piece(const struct unwinder *u, size_t i)
-{
-	const struct symbol_module *m = &u->modules.module[i]->m;
-
-	for (size_t k = 0; k < u->modules.n && m->file_offset; k++)
-		if (k != i && !u->modules.module[k]->m.file_offset && !strcmp(u->modules.module[k]->m.path, m->path)) return 1;
-	return 0;
-}
-
 static void report_modules(struct unwinder *u)
 {
 	dwfl_report_begin(u->dwfl);
-	for (size_t i = 0; i < u->modules.n && i < MODULES_MAX; i++) {
-		struct symbol_module *m = &u->modules.module[i]->m;
-		struct files *f = &u->files[i];
-		Dwfl_Module *mod;
+	for (size_t i = 0; i < u->files.n; i++) {
+		struct module_file *f = &u->files.file[i];
 		void **user;
-		f->file.fd = f->debug.fd = -1;
-		if (!strcmp(m->path, "[jit]") || is_piece(u, i) || find_file(&u->find, m, &f->file)) continue;
-		find_debug(&u->find, &f->file, &f->debug);
-		int fd = fcntl(f->file.fd, F_DUPFD_CLOEXEC, 0);
-		mod = fd < 0 ? NULL : dwfl_report_elf(u->dwfl, m->path, m->path, fd, m->bias, true);
+		int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+		Dwfl_Module *mod = fd < 0 ? NULL : dwfl_report_elf(u->dwfl, f->path, f->path, fd, f->bias, true);
 		if (!mod && fd >= 0) close(fd);
 		if (mod && dwfl_module_info(mod, &user, NULL, NULL, NULL, NULL, NULL, NULL)) *user = f;
 	}
@@ -139,14 +116,10 @@ static void report_modules(struct unwinder *u)
 struct unwinder *unwind_open(const struct target *t)
 {
 	struct unwinder *u = xcalloc(1, sizeof *u);
-	char root[64];
 
 	pthread_mutex_init(&u->mutex, NULL);
 	u->t = t;
-	snprintf(root, sizeof root, "/proc/%d/root", (int)t->pid);
-	u->find = (struct find){ .pid = t->pid, .root = root_open(root), .host = root_open("/"), .maps = &t->maps, .mem = t->mem };
-	modules_add_maps(&u->modules, &t->maps, t->mem);
-	u->files = xcalloc(u->modules.n + 1, sizeof *u->files);
+	files_open(&u->files, t->pid, &t->maps, t->mem);
 	u->scan = scan_open(t);
 	if ((u->dwfl = dwfl_begin(&callbacks))) {
 		report_modules(u);
@@ -162,15 +135,8 @@ void unwind_close(struct unwinder *u)
 {
 	if (!u) return;
 	if (u->dwfl) dwfl_end(u->dwfl);
-	for (size_t i = 0; i < u->modules.n && i < MODULES_MAX; i++) {
-		if (u->files[i].file.fd >= 0) vet_close(&u->files[i].file);
-		if (u->files[i].debug.fd >= 0) vet_close(&u->files[i].debug);
-	}
-	free(u->files);
-	modules_free(&u->modules);
+	files_close(&u->files);
 	scan_close(u->scan);
-	if (u->find.root >= 0) close(u->find.root);
-	if (u->find.host >= 0) close(u->find.host);
 	pthread_mutex_destroy(&u->mutex);
 	free(u);
 }
