@@ -10,7 +10,7 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { TIME, INTERVAL, EPOCH, JITTER, DEADLINE, WORDS, NS_OF_STEP = 1000000 / 200, HEAD_MAX = 192, APART_MAX = 4096 };
+enum { TIME, INTERVAL, EPOCH, JITTER, DEADLINE, WORDS, NS_OF_STEP = 1000000 / 200, HEAD_MAX = 192, APART_MAX = 4096, SLACK_MS = 100 };
 
 static const int64_t time_max = INT64_C(1) << 40;
 
@@ -52,7 +52,7 @@ static int overdue(const struct jemalloc_decay *d)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	uint64_t now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-	return d->ms >= 0 && now > d->epoch && (now - d->epoch) / 1000000 > 2 * (uint64_t)d->ms + 1000;
+	return d->ms >= 0 && now > d->epoch && (now - d->epoch) / 1000000 > 2 * (uint64_t)d->ms + SLACK_MS;
 }
 
 void jemalloc_decays(struct jemalloc *j)

@@ -87,6 +87,10 @@ uint64_t tcmalloc_cache_next(const struct allocator_found *f);
 /* --- tcmalloc_find.c */
 size_t tcmalloc_find(const struct target *t, struct allocator_found *out, size_t max);
 
+/* --- tcmalloc_lock.c: the page heap's lock by its exported name, 0 when there is none. */
+struct target_region;
+uint64_t tcmalloc_exported_lock(const struct target *t, struct window *w, const struct target_region *r);
+
 /* --- tcmalloc_spans.c: all spans, into class, large and the sink. */
 void tcmalloc_spans(struct tcmalloc *m);
 

@@ -182,7 +182,7 @@ static int find_in(struct find *f, struct allocator_found *out)
 	out->extra[TCMALLOC_EXTRA_ROOT] = f->root;
 	out->extra[TCMALLOC_EXTRA_CACHES] = f->caches;
 	out->extra[TCMALLOC_EXTRA_PAGE] = f->page_shift;
-	out->extra[TCMALLOC_EXTRA_LOCK] = f->lock;
+	out->extra[TCMALLOC_EXTRA_LOCK] = f->lock ? f->lock : tcmalloc_exported_lock(f->t, f->w, f->region);
 	if (f->caches || f->lock) snprintf(out->version, sizeof out->version, "%s", version[f->layout]);
 	snprintf(out->owner, sizeof out->owner, "%s", base ? base + 1 : f->region->path);
 	snprintf(out->evidence, sizeof out->evidence, "%u numbered central lists, a table of their sizes%s%s", f->nclasses,

@@ -22,7 +22,7 @@
 #include "inspect/verdict/identity.h"
 #include "inspect/verdict/machine.h"
 #include "inspect/verdict/nodes.h"
-#include "inspect/verdict/space.h"
+#include "inspect/verdict/shrink.h"
 
 static const double
 	moments_wanted = 21,    /* so many of a watch, if they can be had */
@@ -213,16 +213,16 @@ int collect(pid_t pid, const struct collect_options *o, struct facts *f, struct 
 	struct collect_locks *locks;
 
 	*f = (struct facts){ .rss = NAN, .swap = NAN, .lazy_free = NAN, .huge = NAN, .hugetlb = NAN, .anonymous = NAN, .memory_limit = NAN, .agent_age_s = NAN, .agent_live = NAN,
-	                     .agent_live_error = NAN, .sample_rate = NAN, .agent_rounding = NAN, .alloc_bytes_per_s = NAN, .alloc_objects_per_s = NAN, .agent_losses = NAN, .space_moves_per_s = NAN };
+	                     .agent_live_error = NAN, .sample_rate = NAN, .agent_rounding = NAN, .alloc_bytes_per_s = NAN, .alloc_objects_per_s = NAN, .agent_losses = NAN, .shrinks = NAN };
 	if (target_open_pid(&w.t, pid, e)) return -1;
 	w.agent = collect_agent_begin(pid, f);
 	locks = collect_locks_begin(pid, o);
-	struct space *space = space_begin(pid);
+	struct shrink *shrink = shrink_begin(pid);
 	/* also now: it may not be there at the end */
 	machine_fill(f, pid);
 	w.begin = now();
 	series(&w);
-	f->space_moves_per_s = space_end(space);
+	f->shrinks = shrink_end(shrink);
 	if (!f->exited) machine_fill(f, pid);
 	if (f->before.ledger.nrows && !f->heap.ledger.nrows) {
 		/* one reading only: it is the one at the end, and there is none before */

@@ -90,7 +90,7 @@ struct facts {
 	struct facts_identity id;
 
 	struct facts_moment series[FACTS_MOMENTS]; size_t nseries;
-	double space_moves_per_s;       /* how often its address space was seen to have grown or shrunk, a look each ms: a lower bound; NAN */
+	double shrinks;                 /* share of looks, 1 ms or more apart, that saw less resident memory than the one before; NAN */
 	const char *live_source;        /* "ledger", "agent", or NULL: live is not known in the series */
 
 	struct facts_group heap_group;

@@ -18,17 +18,15 @@ static void say_do(const struct facts *f, struct finding *out, const struct heap
 {
 	const char *conf = facts_env(f, "MALLOC_CONF");
 	size_t full = (size_t)f->cpus * ARENAS_PER_CPU;
-	char options[64];
+	char options[160];
+	int n = 0;
 
-	if (conf && strstr(conf, "tcache:false")) recipe_jemalloc(f, out, a, "tcache:true");
-	if (a->narenas < full && f->threads > a->narenas) {
-		snprintf(options, sizeof options, "narenas:%zu", full);
-		recipe_jemalloc(f, out, a, options);
-	} else {
-		recipe_jemalloc(f, out, a, "percpu_arena:percpu");
-	}
-	if (facts_version(a->version, 5, 3) == 1) recipe_jemalloc(f, out, a, "lg_tcache_nslots_mul:3,tcache_max:65536");
-	else recipe_jemalloc(f, out, a, "lg_tcache_max:16");
+	/* what was switched off first; then what there are too few of; then larger caches */
+	if (facts_fact(a, "tcaches") == 0 || (conf && strstr(conf, "tcache:false"))) n += snprintf(options + n, sizeof options - (size_t)n, "tcache:true,");
+	if (a->narenas < full && f->threads > a->narenas) n += snprintf(options + n, sizeof options - (size_t)n, "narenas:%zu,", full);
+	else n += snprintf(options + n, sizeof options - (size_t)n, "percpu_arena:percpu,");
+	snprintf(options + n, sizeof options - (size_t)n, "%s", facts_version(a->version, 5, 3) == 1 ? "lg_tcache_nslots_mul:3,tcache_max:65536" : "lg_tcache_max:16");
+	recipe_jemalloc(f, out, a, options);
 }
 
 static enum rule_answer test(const struct facts *f, struct finding *out)
@@ -45,7 +43,7 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	if (isnan(p.lost)) return f->threads > 1 ? finding_missing(out, "how long threads wait for jemalloc's bins: %s", *f->locks_group.why ? f->locks_group.why : "nobody could tell") : RULE_NO;
 	if (p.lost < lost_min) return RULE_NO;
 	finding_headline(out, "jemalloc's bins: %.2f of %u threads wait for their mutexes", p.lost, f->threads);
-	finding_say(out, FINDING_EVIDENCE, "%s, by jemalloc's own counters (threshold: %.2f thread-seconds per second)", pressure_text(&p, text, sizeof text), lost_min);
+	finding_say(out, FINDING_EVIDENCE, "%s, waits and time by jemalloc's own counters (threshold: %.2f thread-seconds per second)", pressure_text(&p, text, sizeof text), lost_min);
 	if (p.worst) finding_say(out, FINDING_EVIDENCE, "most at %s: %.2f", p.worst->row->name, fmax(p.worst->row->lost_s_per_s.value, 0));
 	if (!isnan(ops)) finding_say(out, FINDING_EVIDENCE, "%s acquisitions per second in %zu arena%s, for %u threads on %u processors", units_count(ops, count), a->narenas, a->narenas == 1 ? "" : "s", f->threads, f->cpus);
 	pressure_from(&p, out);

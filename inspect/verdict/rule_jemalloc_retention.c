@@ -9,7 +9,7 @@
 #include "inspect/verdict/recipe.h"
 #include "inspect/verdict/retained.h"
 
-enum { DEFAULT_MS = 10000 };
+enum { DEFAULT_MS = 10000, SLACK_MS = 1000 };
 
 static void say_decay(struct finding *out, double ms)
 {
@@ -36,10 +36,10 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	if (!a || !retained_matters(f, bytes) || facts_fact(a, "dirty_overdue") > bytes / 2) return RULE_NO;
 	units_bytes(bytes, text);
 	if (isnan(ms)) return finding_missing(out, "jemalloc keeps %s of free pages; its decay times were not found, so nothing says whether it is to keep them", text);
-	if (ms >= 0 && f->watch_s * 1000 < 2 * ms)
-		return finding_missing(out, "jemalloc keeps %s of free pages, and may do so for %.3g s: --for %.0f tells whether they stay", text, ms / 1000, ceil(2 * ms / 1000));
+	if (ms >= 0 && f->watch_s * 1000 < 2 * ms + SLACK_MS)
+		return finding_missing(out, "jemalloc keeps %s of free pages, and may do so for %.3g s: --for %.0f tells whether they stay", text, ms / 1000, ceil((2 * ms + SLACK_MS) / 1000));
 	finding_headline(out, "jemalloc: %s of free pages stay resident, %.0f %% of RSS", text, retained_percent(f, bytes));
-	finding_say(out, FINDING_EVIDENCE, "%s of its free extents were resident at the beginning and at the end of %.0f s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
+	finding_say(out, FINDING_EVIDENCE, "%s of its free extents were resident at the beginning and at the end of %.3g s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
 	say_decay(out, ms);
 	finding_say(out, FINDING_CAUSE, "%s", cause(ms));
 	recipe_jemalloc(f, out, a, "dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true");

@@ -46,7 +46,7 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	if (isnan(bytes) || isnan(live) || bytes < BYTES_MIN || bytes < share_min * (live + bytes)) return RULE_NO;
 	if (glibc && (!a->live_objects || a->live_objects == HEAP_UNKNOWN)) return RULE_NO;
 	units_bytes(bytes, text);
-	finding_headline(out, "%s: %s for its own book-keeping, %.0f %% of what it keeps account of", a->name, text, 100 * bytes / live);
+	finding_headline(out, "%s: %s for its own book-keeping, beside %s of live memory", a->name, text, units_bytes(live, of));
 	finding_say(out, FINDING_EVIDENCE, "%s of metadata for %s live (threshold: 16 MiB, and 10 %% of both)", text, units_bytes(live, of));
 	if (glibc) say_glibc(a, out);
 	else if (!strcmp(a->name, "jemalloc")) say_jemalloc(f, out, a);
@@ -66,7 +66,7 @@ const struct rule rule_metadata = {
 	.kind = "WASTE",
 	.title = "an allocator's own book-keeping is large",
 	.explanation = "Allocators need 1 to 3 % of the live memory for themselves as a rule. More than a tenth has a reason that can be named: glibc has 8 bytes in front of each block, which is much for blocks of 24 bytes; "
-		"jemalloc has some 600 KiB of tables for each arena and each thread's cache; and metadata never shrinks, so after a peak it may be large for what is left. Of glibc it is "
+		"jemalloc has some 100 KiB for each arena and thread, and 2 MiB where huge pages are always given; and metadata never shrinks, so after a peak it may be large for what is left. Of glibc it is "
 		"known only where every block was counted, and the rule is silent else.",
 	.threshold = "16 MiB, and a tenth of live memory and metadata together",
 	.source = "jemalloc(3), stats.metadata; jemalloc 5.3 TUNING.md, \"narenas\"; glibc, malloc/malloc.c, \"Minimum overhead per allocated chunk\"",

@@ -29,7 +29,7 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	if (!a || !retained_matters(f, bytes)) return RULE_NO;
 	units_bytes(bytes, text);
 	finding_headline(out, "mimalloc: %s of free pages stay resident, %.0f %% of RSS", text, retained_percent(f, bytes));
-	finding_say(out, FINDING_EVIDENCE, "%s without any block in them were resident at the beginning and at the end of %.0f s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
+	finding_say(out, FINDING_EVIDENCE, "%s without any block in them were resident at the beginning and at the end of %.3g s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
 	say_setting(f, out);
 	finding_say(out, FINDING_CAUSE, "pages wait for their purge delay, and are purged when their thread allocates or frees in earnest the next time: a quiet one keeps them");
 	recipe_variable(f, out, "MIMALLOC_PURGE_DELAY", "0");

@@ -18,7 +18,7 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	if (!a || !retained_matters(f, bytes)) return RULE_NO;
 	units_bytes(bytes, text);
 	finding_headline(out, "tcmalloc: %s of free pages stay resident, %.0f %% of RSS", text, retained_percent(f, bytes));
-	finding_say(out, FINDING_EVIDENCE, "%s of the page heap's free spans were resident at the beginning and at the end of %.0f s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
+	finding_say(out, FINDING_EVIDENCE, "%s of the page heap's free spans were resident at the beginning and at the end of %.3g s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
 	finding_say(out, FINDING_EVIDENCE, "TCMALLOC_RELEASE_RATE is %s", rate ? rate : "not set: 1");
 	finding_say(out, FINDING_CAUSE, "the page heap gives a span back only after so many pages have been freed to it; a program that frees little, or has become quiet, keeps what it has");
 	recipe_variable(f, out, "TCMALLOC_RELEASE_RATE", "10");

@@ -24,6 +24,16 @@ static const struct heap_thread *largest(const struct facts *f, size_t *n)
 	return most;
 }
 
+/* By the ledger; where that does not tell blocks apart, by the allocator's own count. */
+static double kept(const struct facts *f, const struct heap_allocator *a)
+{
+	const struct heap_allocator *before = facts_before(f, a);
+	double counted = facts_bytes(a->cached_bytes);
+
+	if (before) counted = fmin(counted, facts_bytes(before->cached_bytes));
+	return fmax(facts_steady(f, a->name, "cached"), fmin(counted, f->rss));
+}
+
 static void say_do(const struct facts *f, struct finding *out, const struct heap_allocator *a)
 {
 	if (!strcmp(a->name, "glibc")) {
@@ -41,14 +51,14 @@ static void say_do(const struct facts *f, struct finding *out, const struct heap
 static enum rule_answer test(const struct facts *f, struct finding *out)
 {
 	const struct heap_allocator *a = f->heap.nallocators && f->heap.allocator[0].in_use ? &f->heap.allocator[0] : NULL;
-	double bytes = a ? facts_steady(f, a->name, "cached") : NAN;
+	double bytes = a ? kept(f, a) : NAN;
 	char text[UNITS_MAX], one[UNITS_MAX];
 	size_t n;
 
 	if (!a || !retained_matters(f, bytes)) return RULE_NO;
 	units_bytes(bytes, text);
 	finding_headline(out, "%s: %s of freed memory are in the caches of threads, %.0f %% of RSS", a->name, text, retained_percent(f, bytes));
-	finding_say(out, FINDING_EVIDENCE, "%s in caches at the beginning and at the end of %.0f s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
+	finding_say(out, FINDING_EVIDENCE, "%s in caches at the beginning and at the end of %.3g s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
 	const struct heap_thread *most = largest(f, &n);
 	if (most) finding_say(out, FINDING_EVIDENCE, "%zu threads have any; the most is with thread %d (%s): %s", n, most->tid, most->name, units_bytes((double)most->cached, one));
 	finding_say(out, FINDING_CAUSE, "what a thread frees stays with it for its own next allocation; of no use to others, and to nobody when it sleeps");

@@ -13,6 +13,8 @@
 static const double share_min = 0.1;
 #define BYTES_MIN (16.0 * (1 << 20))
 
+#define WORTH (1.0 * (1 << 20))          /* of free memory to be spoken of */
+
 /* What it has resident; NAN when it is not known. */
 static double has(const struct facts *f, const struct heap_allocator *a) { return facts_ledger(f, a->name, ""); }
 
@@ -50,7 +52,8 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	if (facts_deployed(f, two) && *facts_deployed(f, two)->prefix) recipe_code(out, "build the part that brings %s without it, or the program with the same one", two->name);
 	else recipe_code(out, "let both parts use one malloc: without an allocator of its own linked in, or with the same one");
 	recipe_code(out, "set whatever is set for the one for the other as well: see what `alloctop heap` shows of each");
-	finding_say(out, FINDING_EFFECT, "up to %s less, and one place to look", units_bytes(vacant, text));
+	if (vacant >= WORTH) finding_say(out, FINDING_EFFECT, "up to %s less, and one place to look", units_bytes(vacant, text));
+	else finding_say(out, FINDING_EFFECT, "one place to look and to tune; less memory when one of them is at its peak and the other is not");
 	finding_say(out, FINDING_CHECK, "alloctop heap %d", (int)f->id.pid);
 	out->certainty = FINDING_CERTAIN;
 	out->cost_bytes = isnan(vacant) ? 0 : vacant;

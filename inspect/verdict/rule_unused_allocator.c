@@ -49,21 +49,22 @@ static const char *unused_library(const struct facts *f, const struct known **wh
 	return NULL;
 }
 
-static int is_preloaded(const struct facts *f, const char *object)
+/* By what the library is called without its version: its name may be a link's. */
+static int is_preloaded(const struct facts *f, const struct known *what)
 {
 	const char *list = facts_env(f, "LD_PRELOAD");
 
-	return list && strstr(list, object);
+	return list && strstr(list, what->file);
 }
 
 /* Why, as far as it shows. */
-static const char *cause(const struct facts *f, const struct heap_allocator *used, const char *object)
+static const char *cause(const struct facts *f, const struct heap_allocator *used, const struct known *what)
 {
 	const struct facts_deployed *d = facts_deployed(f, used);
 
 	if (d && d->way == FACTS_LINKED) return "the executable defines malloc itself, which comes before any library, a preloaded one too";
 	if (d && d->way == FACTS_PRELOADED) return "another allocator is preloaded, and the first one that defines malloc is taken";
-	if (is_preloaded(f, object)) return "it is preloaded, and yet malloc was bound elsewhere: it does not export malloc, or was loaded into another namespace";
+	if (is_preloaded(f, what)) return "it is preloaded, and yet malloc was bound elsewhere: it does not export malloc, or was loaded into another namespace";
 	return "it was loaded after malloc had been bound (dlopen, a plugin), or stands behind libc in the order of libraries";
 }
 
@@ -79,12 +80,12 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	finding_headline(out, "%s is loaded (%s), and malloc is %s", what->name, object, used->name);
 	finding_say(out, FINDING_EVIDENCE, "%s is mapped, and no heap of %s with anything live was found", path, what->name);
 	finding_say(out, FINDING_EVIDENCE, "what is live is in %s, of %s", used->name, *used->owner ? used->owner : "the program");
-	finding_say(out, FINDING_CAUSE, "%s", cause(f, used, object));
+	finding_say(out, FINDING_CAUSE, "%s", cause(f, used, what));
 	recipe_replace(f, out, what->name);
 	finding_say(out, FINDING_DO, "or take %s out, if it is not meant to be there", object);
 	finding_say(out, FINDING_EFFECT, "what was measured or tuned for %s holds", what->name);
 	finding_say(out, FINDING_CHECK, "alloctop heap PID: %s is \"the program's\"", what->name);
-	out->certainty = is_preloaded(f, object) ? FINDING_CERTAIN : FINDING_LIKELY;
+	out->certainty = is_preloaded(f, what) ? FINDING_CERTAIN : FINDING_LIKELY;
 	return RULE_YES;
 }
 

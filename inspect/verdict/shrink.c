@@ -1,5 +1,5 @@
-/* space.c: see space.h. A look is one pread of /proc/PID/statm, 2 us; moments are random, so that nothing in the process is in step with them. */
-#include "inspect/verdict/space.h"
+/* shrink.c: see shrink.h. A look is one pread of /proc/PID/statm, 2 us; moments are random, so that nothing in the process is in step with them. */
+#include "inspect/verdict/shrink.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -12,53 +12,45 @@
 #include "inspect/target/xalloc.h"
 
 static const double interval_s = 1e-3;
+/* Pages: the kernel's count is that much off at times, as each processor has a share of its own. */
+enum { FALL = 8 };
 
-struct space {
+struct shrink {
 	pthread_t thread;
 	int fd, stop;
-	double seen_s;                  /* from the first look to the last */
-	unsigned long looks, moves;
+	unsigned long looks, falls;
 };
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
+/* Resident pages, the second figure; -1: it has ended. */
 static long pages(int fd)
 {
-	char buf[32];
+	char buf[64];
+	long size, resident;
 	ssize_t n = pread(fd, buf, sizeof buf - 1, 0);
 
 	buf[n > 0 ? n : 0] = 0;
-	return n > 0 ? atol(buf) : 0;
+	return sscanf(buf, "%ld %ld", &size, &resident) == 2 && size > 0 ? resident : -1;
 }
 
 static void *look(void *arg)
 {
-	struct space *s = arg;
+	struct shrink *s = arg;
 	unsigned seed = (unsigned)s->fd;
-	double begin = now();
-	long before = 0, size;
+	long before = 0, there;
 
-	/* one that has ended has no size any more */
-	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED) && (size = pages(s->fd)) > 0) {
-		s->moves += s->looks && size != before;
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED) && (there = pages(s->fd)) >= 0) {
+		s->falls += s->looks && there + FALL <= before;
 		s->looks++;
-		before = size;
-		s->seen_s = now() - begin;
+		before = there;
 		double wait = interval_s * (0.5 + (double)rand_r(&seed) / RAND_MAX);
 		nanosleep(&(struct timespec){ 0, (long)(wait * 1e9) }, NULL);
 	}
 	return NULL;
 }
 
-struct space *space_begin(pid_t pid)
+struct shrink *shrink_begin(pid_t pid)
 {
-	struct space *s = xcalloc(1, sizeof *s);
+	struct shrink *s = xcalloc(1, sizeof *s);
 	char path[40];
 
 	snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
@@ -69,13 +61,13 @@ struct space *space_begin(pid_t pid)
 	return NULL;
 }
 
-double space_end(struct space *s)
+double shrink_end(struct shrink *s)
 {
 	if (!s) return NAN;
 	__atomic_store_n(&s->stop, 1, __ATOMIC_RELAXED);
 	pthread_join(s->thread, NULL);
-	double rate = s->seen_s > 0 ? (double)s->moves / s->seen_s : NAN;
+	double share = s->looks > 1 ? (double)s->falls / (double)(s->looks - 1) : NAN;
 	close(s->fd);
 	free(s);
-	return rate;
+	return share;
 }
