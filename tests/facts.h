@@ -31,7 +31,7 @@ static inline void facts_make(struct facts_made *m, const char *allocator, const
 	struct facts *f = &m->f;
 
 	*m = (struct facts_made){ 0 };
-	*f = (struct facts){ .watch_s = 10, .cpus = 4, .cpus_here = 4, .uptime_s = 3600, .threads = 8, .live_source = "ledger", .space_moves_per_s = NAN, .rss = 100.0 * FACTS_MIB, .swap = 0,
+	*f = (struct facts){ .watch_s = 10, .cpus = 4, .cpus_here = 4, .uptime_s = 3600, .threads = 8, .live_source = "ledger", .shrinks = NAN, .rss = 100.0 * FACTS_MIB, .swap = 0,
 	                     .lazy_free = 0, .huge = 0, .hugetlb = 0, .anonymous = NAN, .memory_limit = NAN, .agent_age_s = NAN, .agent_live = NAN, .agent_live_error = NAN, .sample_rate = NAN,
 	                     .agent_rounding = NAN, .alloc_bytes_per_s = NAN, .alloc_objects_per_s = NAN, .agent_losses = NAN };
 	f->id = (struct facts_identity){ .group.known = 1, .env_group.known = 1, .pid = 412, .program = "served", .libc = strncmp(allocator, "musl", 4) ? FACTS_GLIBC : FACTS_MUSL, .system = "debian" };

@@ -56,7 +56,7 @@ int judge(struct state *s, const struct observation *o)
 {
 	struct facts f = {
 		.uptime_s = s->figure[STATE_UPTIME], .rss = s->figure[STATE_RSS], .swap = s->figure[STATE_SWAPPED], .lazy_free = NAN, .huge = NAN, .hugetlb = NAN, .anonymous = NAN,
-		.memory_limit = NAN, .space_moves_per_s = NAN, .agent_age_s = NAN, .agent_live = NAN, .agent_live_error = NAN, .sample_rate = NAN, .agent_rounding = NAN,
+		.memory_limit = NAN, .shrinks = NAN, .agent_age_s = NAN, .agent_live = NAN, .agent_live_error = NAN, .sample_rate = NAN, .agent_rounding = NAN,
 		.alloc_bytes_per_s = NAN, .alloc_objects_per_s = NAN, .agent_losses = s->figure[STATE_LOST],
 		.id = { .group.known = 1, .pid = s->pid },
 	};
