@@ -20,7 +20,7 @@ struct page {
 	FILE *out;
 	const struct profile *p;
 	unsigned type, limit;
-	int bytes, exact, width;
+	int bytes, nanoseconds, exact, width;
 	double amount;                  /* sum of |value|: 100 % */
 };
 
@@ -28,6 +28,7 @@ static const char *value_text(const struct page *g, double v, char buf[UNITS_MAX
 {
 	if (g->exact) snprintf(buf, UNITS_MAX, "%lld", (long long)whole_number(v));
 	else if (g->bytes) units_bytes(v, buf);
+	else if (g->nanoseconds) units_nanoseconds(v, buf);
 	else units_count(v, buf);
 	return buf;
 }
@@ -183,7 +184,8 @@ static int text_write(const struct format *f, FILE *out, const struct profile *p
 	(void)e;
 	struct page g = { .out = out, .p = p, .type = profile_type_index(p, o->type), .limit = o->limit, .exact = o->exact_bytes };
 	g.bytes = !strcmp(p->type[g.type].unit, "bytes");
-	g.width = g.exact ? WIDE : NARROW;
+	g.nanoseconds = !strcmp(p->type[g.type].unit, "nanoseconds");
+	g.width = g.exact ? WIDE : NARROW + g.nanoseconds;
 	for (size_t i = 0; i < p->nsamples; i++) g.amount += fabs(p->sample[i].value[g.type]);
 	put_head(&g, o);
 	put_functions(&g);

@@ -37,6 +37,18 @@ char *units_seconds(double v, char buf[UNITS_MAX])
 	return buf;
 }
 
+char *units_nanoseconds(double v, char buf[UNITS_MAX])
+{
+	static const char *const unit[] = { "ns", "us", "ms", "s" };
+	double a = fabs(v);
+	unsigned i = 0;
+
+	for (; i < 3 && a >= 999.5; i++) a /= 1000;
+	if (!(a >= 0.5) && !i) snprintf(buf, UNITS_MAX, "0");
+	else snprintf(buf, UNITS_MAX, "%s%.*f%s", v < 0 ? "-" : "", !i || a >= 99.95 ? 0 : a >= 9.995 ? 1 : 2, fmin(a, 1e9), unit[i]);
+	return buf;
+}
+
 char *units_setting(uint64_t v, char buf[UNITS_MAX])
 {
 	static const char suffix[] = "\0KMGT";

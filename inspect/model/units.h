@@ -14,6 +14,8 @@ char *units_bytes(double v, char buf[UNITS_MAX]);
 char *units_count(double v, char buf[UNITS_MAX]);
 /* "12ms", "3.4s", "5m12s", "2h03m", "4d02h"; "-" below zero: unknown. */
 char *units_seconds(double v, char buf[UNITS_MAX]);
+/* Of nanoseconds: "0", "812ns", "55.6ms", "12.3s", seconds to the last; a sign where it is negative. */
+char *units_nanoseconds(double v, char buf[UNITS_MAX]);
 /* A setting, exactly: "512K", "1M", "1000". */
 char *units_setting(uint64_t v, char buf[UNITS_MAX]);
 

@@ -66,6 +66,12 @@ static void units(void)
 	is(units_setting(512 << 10, b), "512K");
 	is(units_setting(1000, b), "1000");
 	is(units_seconds(-1, b), "-");
+	is(units_nanoseconds(0, b), "0");
+	is(units_nanoseconds(812, b), "812ns");
+	is(units_nanoseconds(999.7, b), "1.00us");
+	is(units_nanoseconds(55.64e6, b), "55.6ms");
+	is(units_nanoseconds(-1.234e9, b), "-1.23s");
+	is(units_nanoseconds(3.6e12, b), "3600s");
 	is(units_seconds(0.0123, b), "12ms");
 	is(units_seconds(59.96, b), "1m00s");
 	is(units_seconds(312, b), "5m12s");

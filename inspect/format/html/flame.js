@@ -54,7 +54,7 @@ const frameOf = (node) => node.frame < 0 ? { name: "all", file: "", module: "" }
 
 function amount(v, type) {
 	const bytes = profile.types[type].unit === "bytes", base = bytes ? 1024 : 1000;
-	const units = bytes ? [" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"] : ["", " k", " M", " G", " T", " P", " E"];
+	const units = profile.types[type].unit === "nanoseconds" ? [" ns", " µs", " ms", " s"] : bytes ? [" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"] : ["", " k", " M", " G", " T", " P", " E"];
 	let i = 0, a = Math.abs(v);
 	while (a >= 999.5 && i < units.length - 1) { a /= base; i++; }
 	const digits = i === 0 ? (a > 0 && a < 9.95 && a % 1 > 0.05 ? 1 : 0) : a < 9.995 ? 2 : a < 99.95 ? 1 : 0;
