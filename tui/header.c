@@ -168,7 +168,7 @@ static void agent(struct surface *s, unsigned row, const struct state *x)
 	}
 	snprintf(text, sizeof text, "one sample per %s", units_setting(f[STATE_SAMPLE_RATE] >= 1 ? (uint64_t)f[STATE_SAMPLE_RATE] : 1, a));
 	at = piece(s, row, at, s->columns, STYLE_DIM, text);
-	snprintf(text, sizeof text, "agent since %s", units_seconds(f[STATE_AGENT_AGE], a));
+	snprintf(text, sizeof text, f[STATE_ATTACHED] > 0 ? "since attach, %s ago" : "agent since %s", units_seconds(f[STATE_AGENT_AGE], a));
 	piece(s, row, at, s->columns, STYLE_DIM, text);
 }
 

@@ -74,6 +74,7 @@ void outlook_agent(struct state *s, const struct snapshot *snap, const struct si
 	s->figure[STATE_SAMPLED_ERROR] = sqrt(snap->live_variance);
 	s->figure[STATE_SAMPLED_OBJECTS] = snap->live_objects;
 	s->figure[STATE_AGENT_AGE] = snap->age_s;
+	s->figure[STATE_ATTACHED] = (snap->flags & WIRE_ATTACHED) != 0;
 	s->figure[STATE_SAMPLE_RATE] = (double)snap->rate;
 	if (sites->bytes_per_s >= 0) s->figure[STATE_RATE] = sites->bytes_per_s, s->figure[STATE_RATE_OBJECTS] = sites->objects_per_s;
 	s->figure[STATE_RATE_INTERVAL] = sites->interval_s;

@@ -1,5 +1,5 @@
 /* inside.c: see inside.h. A thread's stack is looked at from its stack pointer upwards; when it is on another one (sigaltstack, a
- * coroutine's), its own is looked at whole. */
+ * coroutine's), its own is looked at whole. What lies below the stack pointer is left over from calls that have returned. */
 #include "inspect/attach/inside.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { PIECE = 64 << 10, STACK_MAX = 16 << 20, RED_ZONE = 128 };
+enum { PIECE = 64 << 10, STACK_MAX = 16 << 20 };
 
 struct search { const struct target *t; const struct inside_range *range; size_t n; uint64_t *word; };
 
@@ -40,9 +40,8 @@ static int thread_inside(const struct search *s, pid_t tid, const struct target_
 
 	if (seize_registers(tid, &pc, &sp)) return 0;
 	if (hit(s, pc)) return 1;
-	const struct map *m = maps_find(&s->t->maps, sp - RED_ZONE);
-	if (!m) m = maps_find(&s->t->maps, sp);
-	if (m && on_stack(s, sp - RED_ZONE < m->start ? m->start : sp - RED_ZONE, m->end)) return 1;
+	const struct map *m = maps_find(&s->t->maps, sp);
+	if (m && on_stack(s, sp, m->end)) return 1;
 	for (size_t i = 0; i < stacks; i++)
 		if (stack[i].tid == tid && (sp < stack[i].start || sp >= stack[i].end) && on_stack(s, stack[i].start, stack[i].end)) return 1;
 	return 0;

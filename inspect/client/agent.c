@@ -92,7 +92,10 @@ static int by_descriptor(struct agent *a, struct err *e)
 static int explain(const struct agent *a, const struct anchor *at, struct err *e)
 {
 	if (!at->loaded)
-		return err_set(e, ERR_UNSUPPORTED, "no agent in pid %d (start it with: alloctop run -- CMD)", (int)a->proc.pid);
+		return err_set(e, ERR_UNSUPPORTED, "no agent in pid %d (start it with: alloctop run -- CMD, or: alloctop attach %d)", (int)a->proc.pid,
+		               (int)a->proc.pid);
+	if (at->found && at->attached && !at->segment)
+		return err_set(e, ERR_UNSUPPORTED, "%s: attached, but it has not allocated anything since", a->name);
 	if (at->found && at->version != WIRE_VERSION)
 		return err_set(e, ERR_UNSUPPORTED, "%s: its agent speaks version %u, this alloctop version %d: use the alloctop that came with the agent",
 		               a->name, at->version, WIRE_VERSION);
@@ -353,6 +356,10 @@ enum agent_state agent_probe(pid_t pid)
 
 	if (!maps_read(&maps, pid, &e)) {
 		anchor_find(&at, &maps, NULL);
+		/* an executable page that looks as ours would */
+		struct mem *mem = at.attached ? mem_open_pid(pid, &e) : NULL;
+		if (mem) anchor_find(&at, &maps, mem);
+		mem_close(mem);
 		maps_free(&maps);
 		if (!at.loaded) return AGENT_NONE;
 	} else if (e.kind != ERR_DENIED) {

@@ -17,7 +17,7 @@ enum agent_way {
 	AGENT_FILE,             /* a segment file */
 };
 
-/* A process with an agent. -1 with *e: GONE, DENIED, or UNSUPPORTED "no agent in pid N (start it with: alloctop run -- CMD)". */
+/* A process with an agent. -1 with *e: GONE, DENIED, or UNSUPPORTED "no agent in pid N (start it with: alloctop run -- CMD, or: ...)". */
 int agent_open(pid_t pid, struct agent **out, struct err *e);
 /* A file written through ALLOCTOP_SEGMENT, of a live or a dead process. */
 int agent_open_file(const char *path, struct agent **out, struct err *e);

@@ -58,7 +58,7 @@ static void find_attached(struct anchor *a, const struct maps *maps, struct mem 
 	const struct map *m = home_find(maps, mem, &h) && h.state == HOME_ATTACHED ? maps_find(maps, h.data) : NULL;
 
 	if (!m || !m->write || h.data >= h.data_end || h.data_end > m->end) return;
-	a->loaded = 1;
+	a->loaded = a->attached = 1;
 	scan(a, maps, h.data, h.data_end, mem);
 }
 
@@ -77,7 +77,7 @@ void anchor_find(struct anchor *a, const struct maps *maps, struct mem *mem)
 {
 	*a = (struct anchor){ 0 };
 	if (mem) find_attached(a, maps, mem);
-	else a->loaded = home_likely(maps);
+	else a->loaded = a->attached = home_likely(maps);
 	for (const struct map *m = maps->map; m < maps->map + maps->n; m++) {
 		/* who only reads segment or file, as a screen does, has no agent */
 		if (!strcmp(m->path, MEMFD) && m->write) a->loaded = 1;

@@ -10,6 +10,7 @@ struct mem;
 
 struct anchor {
 	int loaded;                     /* the agent's file, or a segment, is mapped, or it was attached (by the maps alone: may have been) */
+	int attached;                   /* it was put there by alloctop attach (by the maps alone: may have been) */
 	int found;                      /* the anchor has been read: the rest is its word */
 	pid_t pid;                      /* whose segment it is, as that process sees itself */
 	uint32_t version;

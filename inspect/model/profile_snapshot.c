@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inspect/model/snapshot.h"
+#include "inspect/model/units.h"
 #include "inspect/target/xalloc.h"
 
 enum { ALLOC_OBJECTS, ALLOC_SPACE, INUSE_OBJECTS, INUSE_SPACE, TYPES };
@@ -157,6 +158,8 @@ static void add_labelled(struct making *g, unsigned labels)
 static void add_comments(struct making *g)
 {
 	const struct snapshot *s = g->s;
+	char since[UNITS_MAX];
+
 	profile_comment(g->p, "alloctop: sampled heap profile of %s, pid %d", g->p->program, g->p->pid);
 	if (s->forked_from) profile_comment(g->p, "forked from pid %d: counts from the fork on", (int)s->forked_from);
 	for (unsigned i = 0; i < WIRE_LOSSES; i++) {
@@ -165,6 +168,7 @@ static void add_comments(struct making *g)
 	}
 	if (s->torn) profile_comment(g->p, "lost: %llu records changed while they were read", (unsigned long long)s->torn);
 	if (s->bad) profile_comment(g->p, "lost: %llu records made no sense", (unsigned long long)s->bad);
+	if (s->flags & WIRE_ATTACHED) profile_comment(g->p, "note: since attach, %s ago: what was allocated before is not in it", units_seconds(s->age_s, since));
 }
 
 /* pprof takes the first mapping for the program itself. */

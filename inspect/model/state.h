@@ -19,6 +19,7 @@ enum state_figure {
 	STATE_LIVE_RESIDENT,
 	/* from the agent */
 	STATE_SAMPLED, STATE_SAMPLED_ERROR, STATE_SAMPLED_OBJECTS, STATE_RATE, STATE_RATE_OBJECTS, STATE_RATE_INTERVAL, STATE_AGENT_AGE, STATE_SAMPLE_RATE, STATE_LOST,
+	STATE_ATTACHED,         /* 1: it was put into the running process, and what was allocated before is not known */
 	/* locks */
 	STATE_LOCK_COST,        /* thread-seconds per second lost in the allocator's own locks */
 	STATE_LOCK_ERROR, STATE_ALL_LOCKS,
