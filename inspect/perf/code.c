@@ -43,29 +43,36 @@ struct family { const char *const *marker, *const *marked, *const *name, *const 
 static const struct family families[] = {
 	/* what a program calls, in any module */
 	{
-		.name = WORDS("malloc", "free", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc", "posix_memalign", "valloc", "pvalloc", "cfree", "malloc_usable_size",
-		              "malloc_trim", "free_sized", "free_aligned_sized", "__libc_malloc", "__libc_free", "__libc_calloc", "__libc_realloc", "__libc_memalign", "__libc_valloc",
-		              "__libc_pvalloc", "__posix_memalign", "__rust_alloc", "__rust_dealloc", "__rust_realloc", "__rust_alloc_zeroed"),
+		.name = WORDS("malloc", "free", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc", "posix_memalign", "valloc",
+		              "pvalloc", "cfree", "malloc_usable_size",
+		              "malloc_trim", "free_sized", "free_aligned_sized", "__libc_malloc", "__libc_free", "__libc_calloc",
+		              "__libc_realloc", "__libc_memalign", "__libc_valloc",
+		              "__libc_pvalloc", "__posix_memalign", "__rust_alloc", "__rust_dealloc", "__rust_realloc",
+		              "__rust_alloc_zeroed"),
 		.prefix = WORDS("_Znw", "_Zna", "_ZdlPv", "_ZdaPv", "__rdl_", "__rg_"),
 	},
 	/* glibc */
 	{
 		.marker = WORDS("_int_malloc"),
-		.name = WORDS("sysmalloc", "systrim", "unlink_chunk", "munmap_chunk", "mremap_chunk", "malloc_consolidate", "malloc_printerr", "malloc_hook_ini", "realloc_hook_ini",
-		              "memalign_hook_ini", "new_heap", "alloc_new_heap", "grow_heap", "shrink_heap", "heap_trim", "detach_arena", "reused_arena", "alloc_perturb", "free_perturb",
+		.name = WORDS("sysmalloc", "systrim", "unlink_chunk", "munmap_chunk", "mremap_chunk", "malloc_consolidate", "malloc_printerr",
+		              "malloc_hook_ini", "realloc_hook_ini",
+		              "memalign_hook_ini", "new_heap", "alloc_new_heap", "grow_heap", "shrink_heap", "heap_trim", "detach_arena",
+		              "reused_arena", "alloc_perturb", "free_perturb",
 		              "sysmalloc_mmap", "sysmalloc_mmap_fallback", "_mid_memalign", "get_free_list", "free_check"),
 		.prefix = WORDS("_int_", "tcache_", "ptmalloc_", "arena_get", "__malloc_", "__GI___libc_malloc", "__GI___libc_free"),
 	},
 	/* musl */
 	{
 		.marker = WORDS("__libc_malloc_impl"),
-		.name = WORDS("alloc_slot", "alloc_group", "nontrivial_free", "free_group", "try_avail", "enframe", "get_meta", "default_malloc", "step_seq", "record_seq", "account_bounce",
+		.name = WORDS("alloc_slot", "alloc_group", "nontrivial_free", "free_group", "try_avail", "enframe", "get_meta",
+		              "default_malloc", "step_seq", "record_seq", "account_bounce",
 		              "okay_to_free", "size_overflows"),
 		.prefix = WORDS("__malloc_", "__libc_malloc", "__libc_free", "__libc_realloc"),
 	},
 	{
 		.marker = WORDS("__bin_chunk", "bin_chunk"),
-		.name = WORDS("__bin_chunk", "bin_chunk", "alloc_fwd", "alloc_rev", "unbin", "trim", "pretrim", "expand_heap", "__expand_heap", "__malloc0", "__simple_malloc", "simple_malloc"),
+		.name = WORDS("__bin_chunk", "bin_chunk", "alloc_fwd", "alloc_rev", "unbin", "trim", "pretrim", "expand_heap",
+		              "__expand_heap", "__malloc0", "__simple_malloc", "simple_malloc"),
 		.prefix = WORDS("__malloc_"),
 	},
 	{ .marked = WORDS("je_tcache_", "je_arena_", "_rjem_je_"), .prefix = WORDS("je_", "_rjem_") },

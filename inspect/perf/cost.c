@@ -2,7 +2,6 @@
  * allocator's code is unwound, as without one no frame can be the allocator's. */
 #include "inspect/perf/cost.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +21,12 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { STACKS_MAX = 1 << 17, REFRESH_COST = 10 };
+enum { STACKS_MAX = 1 << 17, REFRESH_COST = 10 /* looking anew takes at most a tenth of the time */ };
 
-static const double retry_s = 0.1;
+static const double retry_s = 0.1;              /* after a look that failed */
 
-static const double default_hz = 499;           /* odd, so that nothing is in step with it; on a large machine less, as all is read by one thread of ours */
+/* Odd, so that nothing is in step with it; on a machine with more processors less, as one thread of ours reads them all. */
+static const double default_hz = 499;
 enum { SMALL_MACHINE = 8 };
 
 /* Software events cost nothing where they do not happen; those of the processor are left out where it has none to give. */
@@ -331,7 +331,9 @@ double cost_share(const struct cost *c, size_t i, double *error)
 	if (c->event[i].refused || !(s->samples > 0) || s->unknown > s->weight / 2) return -1;
 	share = s->inside / all;
 	/* never seen in so many samples: not never; nor is always always */
-	*error = s->samples_inside > 0 && s->samples_inside < s->samples ? sqrt(s->square_inside * (1 - share) * (1 - share) + (s->square - s->square_inside) * share * share) / all : 1 / s->samples;
+	*error = 1 / s->samples;
+	if (s->samples_inside > 0 && s->samples_inside < s->samples)
+		*error = sqrt(s->square_inside * (1 - share) * (1 - share) + (s->square - s->square_inside) * share * share) / all;
 	return share;
 }
 

@@ -75,7 +75,9 @@ static void add(const struct cost *c, struct profile *p, const struct cost_stack
 }
 
 /* The addresses of one program are nothing for the symbols of the next: each is named before the other's come. */
-static void add_all(const struct cost *c, struct profile *p, int raw, void (*stack)(const struct cost *c, struct profile *p, const struct cost_stack *k, double scale), double scale)
+typedef void add_stack(const struct cost *c, struct profile *p, const struct cost_stack *k, double scale);
+
+static void add_all(const struct cost *c, struct profile *p, int raw, add_stack *stack, double scale)
 {
 	for (size_t i = 0; i < c->nimages; i++) {
 		if (!c->image[i].symbols) continue;
@@ -104,7 +106,8 @@ struct profile *cost_profile_cpu(const struct cost *c, int raw)
 
 	p->period_type = p->type[1];
 	p->period = (int64_t)(1e9 / c->o.hz);
-	if (share >= 0) profile_comment(p, "note: %.3g s of %.3g s of processor time: %.2f%% ±%.2f", cost_inside(c, 0) * 1e-9, c->event[0].count * 1e-9, 100 * share, 100 * error);
+	if (share >= 0)
+		profile_comment(p, "note: %.3g s of %.3g s of processor time: %.2f%% ±%.2f", cost_inside(c, 0) * 1e-9, c->event[0].count * 1e-9, 100 * share, 100 * error);
 	if (c->event[0].user_only) profile_comment(p, "note: without what the kernel does for it: that was not permitted");
 	for (size_t i = 0; i < c->nimages; i++)
 		if (c->image[i].code) profile_comment(p, "note: the allocator: %s", *code_evidence(c->image[i].code) ? code_evidence(c->image[i].code) : "none was found");

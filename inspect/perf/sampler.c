@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ struct sampler {
 	struct event *event; size_t n;
 	struct sampler_options o;
 	struct opened *opened; size_t nopened;
+	uint8_t had[EVENTS_MAX];        /* it could be opened once: so it is there */
 	struct opened *by_id;           /* sorted by id, made when all are there */
 	struct ring *ring; unsigned ncpus;
 	size_t descriptors;
@@ -99,8 +101,8 @@ static int open_on(struct sampler *s, pid_t tid, unsigned cpu)
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->event[i].refused) continue;
 		int fd = open_one(s, i, tid, (int)cpu);
-		if (fd < 0 && errno == ENODEV && !s->event[i].hardware) return ENODEV;
-		if (fd < 0 && (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM)) return errno;
+		if (fd < 0 && errno == ENODEV && (!s->event[i].hardware || s->had[i])) return ENODEV;
+		if (fd < 0 && (s->had[i] || errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM)) return errno;
 		if (fd < 0) {
 			s->event[i].refused = sys = errno;
 			continue;
@@ -110,7 +112,8 @@ static int open_on(struct sampler *s, pid_t tid, unsigned cpu)
 			close(fd);
 			return sys;
 		}
-		s->opened = s->nopened & (s->nopened - 1) ? s->opened : xreallocarray(s->opened, s->nopened ? 2 * s->nopened : 1, sizeof *s->opened);
+		if (!(s->nopened & (s->nopened - 1))) s->opened = xreallocarray(s->opened, s->nopened ? 2 * s->nopened : 1, sizeof *s->opened);
+		s->had[i] = 1;
 		s->opened[s->nopened++] = (struct opened){ fd, (uint32_t)i, perf_id(fd) };
 		good++;
 	}
@@ -266,7 +269,7 @@ static void on_record(void *arg, const struct perf_event_header *h, const uint8_
 	if (h->type == PERF_RECORD_MMAP2) d->calls->mapped(d->calls->arg);
 	if (h->type == PERF_RECORD_COMM && h->misc & PERF_RECORD_MISC_COMM_EXEC) d->calls->executed(d->calls->arg);
 	if (h->type != PERF_RECORD_FORK || h->size < sizeof task) return;
-	__builtin_memcpy(&task, record, sizeof task);
+	memcpy(&task, record, sizeof task);
 	if (task.pid != task.ppid) d->calls->forked(d->calls->arg);
 }
 
