@@ -29,7 +29,7 @@ struct census {
 
 /* Of a core. The list is new to its user: at first looking may cost more. What has been read of /proc is read again in full from time to
    time: a process may change its command line, and whom it runs as. */
-static const double credit_s = 1, share = 0.025, glances_s = 0.005, full_s = 20;
+static const double credit_s = 0.7, share = 0.015, glances_s = 0.005, full_s = 20;
 
 static int by_pid(const void *a, const void *b)
 {

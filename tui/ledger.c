@@ -54,6 +54,7 @@ static void fill(struct table *t, const struct observation *o)
 	r->cell[NAME].text = "sum: rss";
 	r->cell[BYTES].number = (double)l->rss;
 	r->cell[SHARE].number = 1;
+	r->cell[SWAPPED].number = (double)l->swapped;
 	beside(t, "beside: returned but kept", l->retained, "address space of allocators, not resident");
 	beside(t, "beside: lazily freed", l->lazy_free, "resident, the kernel may take it");
 	beside(t, "beside: swapped", l->swapped, "");

@@ -73,8 +73,10 @@ static void notes(struct table *t, const struct lock_report *l, size_t left_out)
 	char buf[TABLE_CELL] = "";
 	size_t at = 0;
 
-	if (left_out) at = (size_t)snprintf(buf, sizeof buf, "%zu more lock%s nobody waited for", left_out, left_out > 1 ? "s that" : " that");
-
+	if (l->pauses)
+		at = (size_t)snprintf(buf, sizeof buf, "%u stop%s of a thread: median %.0f µs, longest %.0f µs", l->pauses, l->pauses > 1 ? "s" : "", l->pause_median_us, l->pause_max_us);
+	if (left_out)
+		at += (size_t)snprintf(buf + at, sizeof buf - at, "%s%zu more lock%s nobody waited for", at ? "; " : "", left_out, left_out > 1 ? "s that" : " that");
 	for (size_t i = 0; i < l->nnotices && at < sizeof buf; i++)
 		if (l->notice[i].state != LOCK_USED) at += (size_t)snprintf(buf + at, sizeof buf - at, "%s%s: %s", at ? "; " : "", l->notice[i].source, l->notice[i].text);
 	table_note(t, "%s", buf);

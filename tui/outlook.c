@@ -125,13 +125,18 @@ void outlook_locks(struct state *s, const struct lock_report *l)
 void outlook_verdict(struct state *s, const struct observation *o)
 {
 	const double *f = s->figure;
+	static const enum state_figure part[] = { STATE_LIVE_RESIDENT, STATE_ROUNDING, STATE_CACHED, STATE_FREE, STATE_METADATA, STATE_OTHER };
 	char a[UNITS_MAX];
+	double rss = 0;         /* what was resident when the heap was read: /proc's figure is of another moment, and a quick one */
 
 	if (judge(s, o)) return;
-	if (f[STATE_SWAPPED] > 0.1 * f[STATE_RSS] && f[STATE_SWAPPED] > (16 << 20))
+	for (size_t i = 0; i < sizeof part / sizeof *part; i++)
+		if (!isnan(f[part[i]])) rss += f[part[i]];
+	if (!(rss > 0)) return;
+	if (f[STATE_SWAPPED] > 0.1 * rss && f[STATE_SWAPPED] > (16 << 20))
 		state_say(s, STATE_VERDICT, "%s are swapped out (panel 7)", units_bytes(f[STATE_SWAPPED], a));
-	else if (f[STATE_OTHER] > 0.6 * f[STATE_RSS])
-		state_say(s, STATE_VERDICT, "%.0f%% of RSS is not malloc's (panel 7 says what it is)", 100 * f[STATE_OTHER] / f[STATE_RSS]);
+	else if (f[STATE_OTHER] > 0.6 * rss)
+		state_say(s, STATE_VERDICT, "%.0f%% of RSS is not malloc's (panel 7 says what it is)", 100 * f[STATE_OTHER] / rss);
 	else if (!isnan(f[STATE_LIVE_RESIDENT]))
-		state_say(s, STATE_VERDICT, "nothing stands out: %.0f%% of RSS is live", 100 * f[STATE_LIVE_RESIDENT] / f[STATE_RSS]);
+		state_say(s, STATE_VERDICT, "nothing stands out: %.0f%% of RSS is live", 100 * f[STATE_LIVE_RESIDENT] / rss);
 }
