@@ -235,6 +235,7 @@ int entry_plan(struct entry_plan *p, uint64_t function, const uint8_t *code, siz
 	int goes_on = 0;
 
 	*p = (struct entry_plan){ .function = function, .address = function, .trampoline = trampoline, .real = trampoline + REAL };
+	if ((function | trampoline | (trampoline + ENTRY_CODE_MAX)) >> 47) return refuse(e, p, "no address of a program's", function);
 	if (size >= ENDBR && !memcmp(code, endbr64, ENDBR)) p->address += ENDBR;
 	if (size < p->address - function + ENTRY_JUMP) return refuse(e, p, "its code cannot be read", function);
 	if (!reaches(p->address + NEAR, trampoline)) return refuse(e, p, "the trampoline is out of a jump's reach", function);

@@ -193,7 +193,7 @@ static struct targets targets_of(const struct code *text)
 		if (!(t.n & (t.n - 1))) t.at = xreallocarray(t.at, t.n ? 2 * t.n : 1, sizeof *t.at);
 		t.at[t.n++] = to;
 	}
-	qsort(t.at, t.n, sizeof *t.at, by_address);
+	if (t.n) qsort(t.at, t.n, sizeof *t.at, by_address);
 	for (size_t k = 0; k < t.n; k++)
 		if (!n || t.at[n - 1] != t.at[k]) t.at[n++] = t.at[k];
 	t.n = n;
