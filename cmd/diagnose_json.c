@@ -140,6 +140,7 @@ int diagnose_json(const struct diagnose_reading *r, struct err *e)
 	json_object_set_new(o, "not_judged", missing);
 	set_group(not_read, "heap", &f->heap_group);
 	set_group(not_read, "locks", &f->locks_group);
+	set_group(not_read, "faults", &f->faults_group);
 	set_group(not_read, "agent", &f->agent_group);
 	json_object_set_new(o, "not_read", not_read);
 	json_object_set_new(o, "process", process(f));

@@ -16,6 +16,7 @@
 #include "inspect/target/usage.h"
 #include "inspect/target/xalloc.h"
 #include "inspect/verdict/collect_agent.h"
+#include "inspect/verdict/collect_faults.h"
 #include "inspect/verdict/collect_locks.h"
 #include "inspect/verdict/facts.h"
 #include "inspect/verdict/growth.h"
@@ -211,12 +212,14 @@ int collect(pid_t pid, const struct collect_options *o, struct facts *f, struct 
 {
 	struct watch w = { .o = o, .f = f };
 	struct collect_locks *locks;
+	struct collect_faults *faults;
 
 	*f = (struct facts){ .rss = NAN, .swap = NAN, .lazy_free = NAN, .huge = NAN, .hugetlb = NAN, .anonymous = NAN, .memory_limit = NAN, .agent_age_s = NAN, .agent_live = NAN,
 	                     .agent_live_error = NAN, .sample_rate = NAN, .agent_rounding = NAN, .alloc_bytes_per_s = NAN, .alloc_objects_per_s = NAN, .agent_losses = NAN, .shrinks = NAN };
 	if (target_open_pid(&w.t, pid, e)) return -1;
 	w.agent = collect_agent_begin(pid, f);
 	locks = collect_locks_begin(pid, o);
+	faults = collect_faults_begin(pid, o);
 	struct shrink *shrink = shrink_begin(pid);
 	/* also now: it may not be there at the end */
 	machine_fill(f, pid);
@@ -234,6 +237,7 @@ int collect(pid_t pid, const struct collect_options *o, struct facts *f, struct 
 		identity_deployed(f, &w.t);
 	}
 	collect_locks_end(locks, f);
+	collect_faults_end(faults, f);
 	collect_agent_end(w.agent, f);
 	choose_live(f);
 	target_close(&w.t);

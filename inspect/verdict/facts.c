@@ -116,6 +116,8 @@ void facts_free(struct facts *f)
 		free((void *)(uintptr_t)f->site[i].caller);
 		free((void *)(uintptr_t)f->site[i].stack);
 	}
+	for (size_t i = 0; i < f->nfaults; i++) free(f->fault[i].stack);
+	free(f->fault);
 	free(f->lock);
 	free(f->site);
 	free(f->deployed);

@@ -112,6 +112,9 @@ struct facts {
 	struct lock_report locks;       /* of the whole watch */
 	struct facts_lock *lock; size_t nlocks; /* the allocators', those somebody was seen to use, most lost first */
 
+	struct facts_group faults_group;        /* who touched new memory, by sampled page faults: largest first, in words */
+	struct facts_from *fault; size_t nfaults;
+
 	struct facts_group agent_group;
 	double agent_age_s, agent_live, agent_live_error, sample_rate;
 	double agent_rounding;          /* of all sites */

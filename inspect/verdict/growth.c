@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "inspect/verdict/facts.h"
+#include "inspect/verdict/rule.h"
 
 static int ascending(const void *a, const void *b)
 {
@@ -83,4 +84,14 @@ void growth_of_site(const struct facts *f, const struct facts_site *s, struct gr
 
 	for (size_t i = 0; i < f->nseries; i++) at[i] = f->series[i].at;
 	line_of(at, s->live_at, f->nseries, f->watch_s, out);
+}
+
+unsigned growth_from_faults(const struct facts *f, struct finding *x)
+{
+	static const double least = 0.1;
+	unsigned n = 0;
+
+	for (; n < f->nfaults && n < 3 && f->fault[n].share >= least; n++)
+		finding_say(x, FINDING_FROM, "%s: touched %.0f %% of the new memory, by page faults", f->fault[n].stack, 100 * f->fault[n].share);
+	return n;
 }

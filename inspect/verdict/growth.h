@@ -30,6 +30,9 @@ struct growth {
 };
 
 void growth_of(const struct facts *f, struct growth *g);
+struct finding;
+/* FINDING_FROM: who touched new memory meanwhile, by page faults; how many lines. */
+unsigned growth_from_faults(const struct facts *f, struct finding *x);
 /* Of one site, over the moments. */
 void growth_of_site(const struct facts *f, const struct facts_site *s, struct growth_line *out);
 

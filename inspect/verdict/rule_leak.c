@@ -53,6 +53,7 @@ static double say_sites(const struct facts *f, double slope, struct finding *x)
 		            units_bytes(g[i].line.trend.high, (char[UNITS_MAX]){ 0 }));
 		if (!isnan(s->freed_share)) finding_say(x, FINDING_EVIDENCE, "%s: %.0f %% of what it ever allocated has been freed; %s live", s->function, 100 * s->freed_share, units_bytes(s->live, a));
 	}
+	if (!n) growth_from_faults(f, x);
 	if (f->agent_group.known && !n) finding_say(x, FINDING_FROM, "not known yet: no site's own growth is more than noise; watch longer (--for 1m)");
 	free(g);
 	return explained;
@@ -63,9 +64,9 @@ static void say_advice(const struct facts *f, const struct growth *g, struct fin
 	char left[UNITS_MAX];
 
 	if (!f->agent_group.known) {
-		finding_say(x, FINDING_FROM, "not known: %s", f->agent_group.why);
-		finding_say(x, FINDING_DO, "have the allocations recorded (%s), then: alloctop diagnose --for 1m names the functions",
-		            f->id.is_static ? "alloctop attach, or link liballoctop.a" : "start it with: alloctop run -- CMD");
+		finding_say(x, FINDING_FROM, "who allocated what stays is not known: %s", f->agent_group.why);
+		if (f->id.is_static) finding_say(x, FINDING_DO, "link it with liballoctop.a (see alloctop-agent(7)), then: alloctop diagnose --for 1m names the functions");
+		else finding_say(x, FINDING_DO, "alloctop attach %d, or start it with: alloctop run -- %s; then: alloctop diagnose --for 1m names the functions", (int)f->id.pid, f->id.program);
 	} else {
 		finding_say(x, FINDING_DO, "look at who keeps what these functions allocate: each should have an end, a limit, or an expiry");
 	}

@@ -82,6 +82,7 @@ static enum rule_answer growing(const struct facts *f, struct finding *x)
 	finding_say(x, FINDING_EVIDENCE, "in %s RSS rose by %s, live memory by %s, free memory held by %s; p = %.1g", units_seconds(f->watch_s, rate), units_bytes(g.rss.rise, rss),
 	            units_bytes(fmax(g.live.rise, 0), live), units_bytes(fmax(g.held.rise, 0), held), g.rss.trend.p);
 	finding_say(x, FINDING_EVIDENCE, "%s grew by %s, to %s (threshold: %.0f %% of the growth)", r->name, units_bytes(by, grown), units_bytes((double)r->bytes, held), 100 * share_of_growth);
+	growth_from_faults(f, x);
 	advise(f, r->name, x);
 	x->certainty = f->uptime_s < 60 ? FINDING_POSSIBLE : FINDING_LIKELY;
 	x->cost_bytes = g.rss.rise / f->watch_s * 3600;
