@@ -1,5 +1,6 @@
 /* slow.c: see slow.h. */
 #include "slow.h"
+#include "sandbox.h"
 #include "segment.h"
 #include "site.h"
 #include "sys.h"
@@ -24,7 +25,7 @@ static NOINLINE void account(struct slow *s)
 void slow_begin(struct slow *s, int wanted)
 {
 	*s = (struct slow){ 0 };
-	if (!wanted || !segment.head || !LOAD(segment.head->control.timing)) return;
+	if (!wanted || !segment.head || !LOAD(segment.head->control.timing) || sandbox_entered()) return;
 	s->on = 1;
 	account(s);
 	s->ticks = cpu_ticks();

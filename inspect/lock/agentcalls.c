@@ -12,6 +12,7 @@
 #include "inspect/model/snapshot.h"
 #include "inspect/model/timing.h"
 #include "inspect/target/err.h"
+#include "inspect/target/seccomp.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
@@ -154,17 +155,19 @@ static int measure_with(struct agent *a, const struct lock_watch *w, struct lock
 {
 	struct snapshot before, now;
 	struct err ignored;
-	int on, bad = 0;
+	int on, told = 0, bad = 0;
 
 	if (agent_snapshot(a, &before, e)) return -1;
 	on = before.timing_on;
 	if (!on && w->o->no_agent) bad = err_set(e, ERR_UNSUPPORTED, "the agent does not time calls now, and is not to be told to");
-	else if (!on) bad = agent_command(a, AGENT_TIME, 1, e);
+	else if (!on && seccomp_is_own(&w->t->proc))
+		bad = err_set(e, ERR_UNSUPPORTED, "the process has put itself under a seccomp filter, which may forbid what timing takes (getrusage); alloctop set %d time=on does it nevertheless", (int)w->t->pid);
+	else if (!on) bad = agent_command(a, AGENT_TIME, 1, e), told = !bad;
 	double begin = tally_now(), t = begin;
 	for (; !bad && t < begin + w->o->period_s && !__atomic_load_n(w->stop, __ATOMIC_RELAXED); t = tally_now()) tally_sleep(0.02);
 	if (!bad && (bad = agent_snapshot(a, &now, e)) && e->kind == ERR_GONE) err_set(e, ERR_GONE, "pid %d: it exited before what its agent timed could be read", (int)w->t->pid);
 	r->period_s = tally_now() - begin;
-	if (!on && !w->o->no_agent) agent_command(a, AGENT_TIME, 0, &ignored);         /* gone: then there is nothing to turn off */
+	if (told) agent_command(a, AGENT_TIME, 0, &ignored);         /* gone: then there is nothing to turn off */
 	if (!bad) {
 		report(r, &now, &before, r->period_s);
 		snapshot_free(&now);
