@@ -36,6 +36,8 @@ struct entry_plan {
 int entry_plan(struct entry_plan *p, uint64_t function, const uint8_t *code, size_t size, size_t known, uint64_t hook, uint64_t trampoline, struct err *e);
 /* The same with the bytes from a target's memory. */
 int entry_plan_target(struct entry_plan *p, struct mem *mem, uint64_t function, size_t known, uint64_t hook, uint64_t trampoline, struct err *e);
+/* Another hook than the one it was planned with. */
+void entry_hook(struct entry_plan *p, uint64_t hook);
 /* A gap of `bytes` (whole pages) in an address space from which every address in [lo, hi) can be reached by a jump; the nearest. 0: there is none. */
 uint64_t entry_room(const struct maps *maps, uint64_t lo, uint64_t hi, uint64_t bytes);
 

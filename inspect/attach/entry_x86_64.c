@@ -256,3 +256,8 @@ int entry_plan(struct entry_plan *p, uint64_t function, const uint8_t *code, siz
 	p->busy_end = p->address + ENTRY_JUMP;
 	return 0;
 }
+
+void entry_hook(struct entry_plan *p, uint64_t hook)
+{
+	memcpy(p->code + FAR_JUMP - sizeof hook, &hook, sizeof hook);
+}

@@ -126,7 +126,6 @@ static void add(struct defined *d, const struct names *names, const struct loade
 	if (i >= 0 && address) d->of[i] = (struct function){ .name = names->name[i], .address = address, .object = o, .way = FUNCTION_CODE };
 }
 
-/* Two wrappers of the same function are malloc and __libc_malloc; which is which makes no difference. */
 static void take_musl(struct defined *d, const struct names *names, const struct target *t, const struct loaded *o, uint64_t context, struct functions *f)
 {
 	struct functions_musl found;
@@ -135,8 +134,7 @@ static void take_musl(struct defined *d, const struct names *names, const struct
 	if (text.bytes && !functions_musl(&text, context, sizeof(struct musl_context), &found)) {
 		add(d, names, o, "malloc", found.malloc[0]);
 		add(d, names, o, "__libc_malloc", found.malloc[1]);
-		add(d, names, o, "free", found.free[0]);
-		add(d, names, o, "__libc_free", found.free[1]);
+		add(d, names, o, "free", found.free);
 		add(d, names, o, "realloc", found.realloc);
 		add(d, names, o, "aligned_alloc", found.aligned_alloc);
 		if (!found.realloc) snprintf(f->trouble, sizeof f->trouble, "musl's realloc was not found (the program has none, or its code looks different)");
@@ -194,18 +192,31 @@ static int defines(const struct defined *d, const char *name)
 	return 0;
 }
 
-/* Which of them an entry does its work by is watched by the agent in the first calls; but one that now goes through another and now does not would
-   be judged by these, and one that throws cannot be watched. */
+/* Do some of its calls come to another entry, and some not? So it is with what resizes and aligns; the others always do, or never. */
+static int may_vary(const char *name)
+{
+	return strstr(name, "realloc") || strstr(name, "align") || strstr(name, "valloc") || strstr(name, "rallocx");
+}
+
+/* How an entry does its work is watched by the agent in the first calls; but one that now goes through another and now does not would be judged by
+   these, and one that throws cannot be watched. One that only jumps to another needs no watching. */
+static uint32_t nature_of(const struct defined *d, const struct function *f, const struct code *text)
+{
+	const char *plain = plain_of(f->name);
+	uint64_t jumps_to = functions_tail_call(text, f->address);
+	const struct function *other = jumps_to ? function_at(d, jumps_to) : NULL;
+
+	if (other && allocates(other->name) == allocates(f->name)) return ATTACH_OUTER;
+	if (!allocates(f->name)) return ATTACH_LEARN;
+	int nested = comes_to_another(d, text, f->address, f->size, f->address, DEPTH);
+	if (plain) return nested || !defines(d, plain) ? ATTACH_OUTER : ATTACH_LEAF;
+	return nested && may_vary(f->name) ? ATTACH_VARIES : ATTACH_LEARN;
+}
+
 static void natures(struct defined *d, const struct code *text)
 {
-	for (size_t i = 0; i < d->n; i++) {
-		struct function *f = &d->of[i];
-		if (!f->address || !allocates(f->name)) continue;
-		const char *plain = plain_of(f->name);
-		int nested = comes_to_another(d, text, f->address, f->size, f->address, DEPTH);
-		if (plain) f->nature = nested ? ATTACH_OUTER : defines(d, plain) ? ATTACH_LEAF : ATTACH_OUTER;
-		else if (nested) f->nature = ATTACH_VARIES;
-	}
+	for (size_t i = 0; i < d->n; i++)
+		if (d->of[i].address) d->of[i].nature = nature_of(d, &d->of[i], text);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------------------------------------- */

@@ -44,8 +44,13 @@ struct code { const uint8_t *bytes; uint64_t at; size_t size; };
 /* Where the calls and tail calls of a function's code lead, `max` at most: how many. size 0: to its end, as its branches show it. */
 size_t functions_calls(const struct code *text, uint64_t function, uint64_t size, uint64_t *to, size_t max);
 
-/* musl's allocator (mallocng) in text without symbols. 0 where it was not found, or more than one thing looks like it. */
-struct functions_musl { uint64_t malloc[2], free[2], realloc, aligned_alloc; };
+/* Where a function leads that does nothing but jump to another one; 0: it does something. */
+uint64_t functions_tail_call(const struct code *text, uint64_t function);
+
+/* musl's allocator (mallocng) in text without symbols. 0 where it was not found, or more than one thing looks like it. malloc: the two tail calls
+   of its implementation, malloc and __libc_malloc in any order; not the implementation, which aligned_alloc calls for a block that begins
+   elsewhere. free, realloc: their implementations, as libc calls those too. */
+struct functions_musl { uint64_t malloc[2], free, realloc, aligned_alloc; };
 int functions_musl(const struct code *text, uint64_t context, uint64_t context_size, struct functions_musl *out);
 
 #endif

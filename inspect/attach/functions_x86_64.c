@@ -252,6 +252,11 @@ static uint64_t neighbour(const struct code *text, const struct kind *k)
 	return 0;
 }
 
+uint64_t functions_tail_call(const struct code *text, uint64_t function)
+{
+	return tail_call(text, function);
+}
+
 int functions_musl(const struct code *text, uint64_t context, uint64_t context_size, struct functions_musl *out)
 {
 	struct targets t = targets_of(text);
@@ -270,8 +275,8 @@ int functions_musl(const struct code *text, uint64_t context, uint64_t context_s
 	if (good) {
 		if (malloc_kind.wrappers == 1) malloc_kind.wrapper[1] = neighbour(text, &malloc_kind);
 		memcpy(out->malloc, malloc_kind.wrapper, sizeof out->malloc);
-		memcpy(out->free, free_kind.wrapper, sizeof out->free);
-		out->realloc = certain(&realloc_kind) && realloc_kind.wrappers == 1 ? realloc_kind.wrapper[0] : 0;
+		out->free = free_kind.implementation;
+		out->realloc = realloc_kind.implementation;
 		out->aligned_alloc = find_aligned(text, &t, malloc_kind.implementation);
 	}
 	free(t.at);

@@ -1,0 +1,100 @@
+/* jumps.c: see jumps.h. */
+#include "inspect/attach/jumps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/attach.h"
+#include "inspect/attach/loaded.h"
+#include "inspect/target/err.h"
+#include "inspect/target/target.h"
+#include "inspect/target/xalloc.h"
+
+enum { PAGE = 4096 };
+
+/* What only passes on to another one is seen there. */
+static int is_wanted(const struct function *f)
+{
+	return (f->object->is_main || f->way != FUNCTION_EXPORTED) && f->nature != ATTACH_OUTER;
+}
+
+static size_t place_of(const char *name, const char *const *names, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && names[i] != name) i++;
+	return i;
+}
+
+static void refuse(struct jumps *j, const char *why)
+{
+	if (!j->refused++) snprintf(j->trouble, sizeof j->trouble, "%s", why);
+}
+
+static void plan_one(struct jumps *j, const struct target *t, const struct function *f, size_t name)
+{
+	struct jump *one = &j->jump[j->n];
+	struct err e;
+	char why[sizeof j->trouble];
+
+	*one = (struct jump){ .function = *f, .name = name };
+	if (!entry_plan_target(&one->plan, t->mem, f->address, f->size, 0, j->room + j->n * ENTRY_CODE_MAX, &e)) {
+		j->n++;
+		return;
+	}
+	snprintf(why, sizeof why, "%s: %.200s", f->name, e.text);
+	refuse(j, why);
+}
+
+void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l, const char *const *names, size_t n)
+{
+	struct functions f;
+	uint64_t lo = UINT64_MAX, hi = 0;
+	size_t wanted = 0;
+
+	*j = (struct jumps){ 0 };
+	functions_find(&f, t, l, names, n);
+	snprintf(j->trouble, sizeof j->trouble, "%s", f.trouble);
+	for (size_t i = 0; i < f.n; i++) {
+		const struct loaded *o = f.function[i].object;
+		if (!is_wanted(&f.function[i])) continue;
+		wanted++;
+		if (o->start < lo) lo = o->start;       /* the code, and the data that it refers to */
+		if (o->end > hi) hi = o->end;
+	}
+	uint64_t size = (wanted * ENTRY_CODE_MAX + PAGE - 1) / PAGE * PAGE;
+	if (wanted) j->room = entry_room(&t->maps, lo, hi, size);
+	if (wanted && !j->room) refuse(j, "there is no room for trampolines near its code");
+	if (j->room) {
+		j->room_size = size;
+		j->jump = xcalloc(wanted, sizeof *j->jump);
+		for (size_t i = 0; i < f.n; i++)
+			if (is_wanted(&f.function[i])) plan_one(j, t, &f.function[i], place_of(f.function[i].name, names, n));
+	}
+	if (!j->n) j->room = j->room_size = 0;
+	functions_free(&f);
+}
+
+void jumps_free(struct jumps *j)
+{
+	free(j->jump);
+	*j = (struct jumps){ 0 };
+}
+
+int jumps_has(const struct jumps *j, size_t name)
+{
+	for (size_t i = 0; i < j->n; i++)
+		if (j->jump[i].name == name) return 1;
+	return 0;
+}
+
+void jumps_code(struct jumps *j, const uint64_t *hook, uint8_t *out)
+{
+	memset(out, 0xcc, j->room_size);
+	for (size_t i = 0; i < j->n; i++) {
+		struct entry_plan *p = &j->jump[i].plan;
+		entry_hook(p, hook[j->jump[i].name]);
+		memcpy(out + (p->trampoline - j->room), p->code, p->code_size);
+	}
+}
