@@ -13,7 +13,7 @@
 static double wasted(const struct facts *f, const struct heap_allocator *a)
 {
 	for (size_t i = 0; i < a->narenas; i++)
-		if (!strncmp(a->arena[i].name, "abandoned", 9)) return fmin(facts_bytes(a->arena[i].free), facts_ledger(f, "mimalloc", "free"));
+		if (!strncmp(a->arena[i].name, "abandoned", 9) && a->arena[i].free != HEAP_UNKNOWN) return fmin(facts_bytes(a->arena[i].free), facts_ledger(f, "mimalloc", "free"));
 	return 0;
 }
 

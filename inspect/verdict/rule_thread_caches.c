@@ -28,9 +28,9 @@ static const struct heap_thread *largest(const struct facts *f, size_t *n)
 static double kept(const struct facts *f, const struct heap_allocator *a)
 {
 	const struct heap_allocator *before = facts_before(f, a);
-	double counted = facts_bytes(a->cached_bytes);
+	double counted = a->cached_bytes == HEAP_UNKNOWN ? 0 : (double)a->cached_bytes;
 
-	if (before) counted = fmin(counted, facts_bytes(before->cached_bytes));
+	if (before && before->cached_bytes != HEAP_UNKNOWN) counted = fmin(counted, (double)before->cached_bytes);
 	return fmax(facts_steady(f, a->name, "cached"), fmin(counted, f->rss));
 }
 
