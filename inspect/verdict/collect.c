@@ -19,7 +19,6 @@
 #include "inspect/verdict/collect_faults.h"
 #include "inspect/verdict/collect_locks.h"
 #include "inspect/verdict/facts.h"
-#include "inspect/verdict/growth.h"
 #include "inspect/verdict/identity.h"
 #include "inspect/verdict/machine.h"
 #include "inspect/verdict/nodes.h"
@@ -28,7 +27,7 @@
 static const double
 	moments_wanted = 21,    /* so many of a watch, if they can be had */
 	least_interval_s = 0.05,
-	heap_share = 0.1;       /* of the time may be spent on reading the heap, beside the first and the last time */
+	heap_share = 0.1;       /* of a processor may be spent on reading the heap, beside the first and the last time */
 enum { TRIES = 5, FULL_MAX = 1 << 30 };    /* FULL_MAX: a heap up to here is walked block by block where counters do not tell live from free: a second or two */
 
 struct watch {
@@ -42,13 +41,15 @@ struct watch {
 	struct collect_agent *agent;
 };
 
-static double now(void)
+static double clock_of(clockid_t id)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(id, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
+
+static double now(void) { return clock_of(CLOCK_MONOTONIC); }
 
 static int interrupted(const struct watch *w) { return w->o->interrupt && __atomic_load_n(w->o->interrupt, __ATOMIC_RELAXED); }
 
@@ -117,13 +118,14 @@ static void read_heap(struct watch *w, struct facts_moment *m, int first)
 	struct facts *f = w->f;
 	struct heap h = { 0 };
 	struct err e;
-	double start = now();
+	double start = clock_of(CLOCK_THREAD_CPUTIME_ID);
 
 	if ((!first && target_refresh(&w->t, &e)) || survey(w, &h, &e)) {
 		if (!f->heap_group.known) snprintf(f->heap_group.why, sizeof f->heap_group.why, "%.230s", e.text);
 		return;
 	}
-	w->heap_again = now() + (now() - start) / heap_share;
+	/* what it costs: on a busy machine it also waits for a processor */
+	w->heap_again = now() + (clock_of(CLOCK_THREAD_CPUTIME_ID) - start) / heap_share;
 	m->live = live_of(&h);
 	m->live_error = 0;
 	m->held_free = free_of(&h);
@@ -188,13 +190,14 @@ static void series(struct watch *w)
 	moment(w, 1);
 }
 
-/* Where the ledger could not tell often enough, the agent's estimate stands. */
+/* Where the ledger could not tell twice, the agent's estimate stands. Two readings and the resident memory between them say more than the few
+   samples of a short watch. */
 static void choose_live(struct facts *f)
 {
 	unsigned known = 0;
 
 	for (size_t i = 0; i < f->nseries; i++) known += !isnan(f->series[i].live);
-	if (known >= GROWTH_POINTS || !f->agent_group.known) {
+	if (known >= 2 || !f->agent_group.known) {
 		f->live_source = known ? "ledger" : NULL;
 		return;
 	}
