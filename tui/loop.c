@@ -25,7 +25,7 @@
 #include "tui/surface.h"
 #include "tui/view.h"
 
-enum { HISTORY_BYTES = 16 << 20, RECORDING_BYTES = 512 << 20 };
+enum { HISTORY_BYTES = 12 << 20, RECORDING_BYTES = 512 << 20 };
 
 const char *loop_panel_name(size_t i)
 {
@@ -137,8 +137,8 @@ static void die_of(int sig)
 static void keep_small(void)
 {
 	mallopt(M_ARENA_MAX, 2);
-	mallopt(M_MMAP_THRESHOLD, 4 << 20);
-	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 2 << 20);
 }
 
 int loop_run(pid_t pid, const struct loop_options *o, struct err *e)
