@@ -79,18 +79,24 @@ static double free_of(const struct heap *h)
 	return sum;
 }
 
-/* Is it worth walking? */
-static int needs_full(const struct heap *h)
+/* Of an allocator in use: a quick look that was torn may be anywhere; a walk that was torn is near. */
+static int is_doubtful(const struct heap *h)
 {
-	uint64_t mapped = 0;
-	int unknown = 0;
+	int doubtful = 0;
 
 	for (size_t i = 0; i < h->nallocators; i++) {
 		const struct heap_allocator *a = &h->allocator[i];
-		unknown |= a->in_use && a->status != HEAP_UNSUPPORTED && a->live_bytes == HEAP_UNKNOWN;
-		mapped += a->mapped != HEAP_UNKNOWN ? a->mapped : 0;
+		doubtful |= a->status != HEAP_UNSUPPORTED && ((a->in_use && a->live_bytes == HEAP_UNKNOWN) || (a->status == HEAP_TORN && !h->full));
 	}
-	return unknown && mapped <= FULL_MAX;
+	return doubtful;
+}
+
+static int needs_full(const struct heap *h)
+{
+	uint64_t mapped = 0;
+
+	for (size_t i = 0; i < h->nallocators; i++) mapped += h->allocator[i].mapped != HEAP_UNKNOWN ? h->allocator[i].mapped : 0;
+	return is_doubtful(h) && mapped <= FULL_MAX;
 }
 
 /* One that is busy may not be recognised at a moment: then it is looked at again. */
@@ -126,9 +132,11 @@ static void read_heap(struct watch *w, struct facts_moment *m, int first)
 	}
 	/* what it costs: on a busy machine it also waits for a processor */
 	w->heap_again = now() + (clock_of(CLOCK_THREAD_CPUTIME_ID) - start) / heap_share;
-	m->live = live_of(&h);
-	m->live_error = 0;
-	m->held_free = free_of(&h);
+	if (!is_doubtful(&h)) {
+		m->live = live_of(&h);
+		m->live_error = 0;
+		m->held_free = free_of(&h);
+	}
 	m->swap = (double)h.ledger.swapped;
 	if (!f->heap_group.known) f->before = h;
 	else {
