@@ -64,7 +64,7 @@ static void where_to(const struct lock_calls *c, unsigned limit)
 	printf("  %-8s %-11s %6s %7s %9s %9s %7s %7s %7s\n", "threads", "bytes", "in all", "±", "lock wait", "spin/kern", "fault", "preempt", "plain");
 	for (size_t i = 0; i < c->nrows; i++) {
 		const struct lock_call *x = &c->row[i];
-		if (!shown(c, i, limit)) continue;
+		if (!shown(c, i, limit) || (!is_all(x) && x->total < 0.0005)) continue;
 		printf("  %-8s %-11s %6.3f %6.3f %9.3f %9.3f %7.3f %7.3f %7.3f\n", is_all(x) ? x->op : "", sizes(x, size), x->total, x->error, x->wait, x->slow, x->fault, x->preempted, x->plain);
 	}
 }

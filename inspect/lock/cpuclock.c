@@ -240,11 +240,12 @@ static void report(struct clock *c)
 static int run(struct clock *c, struct err *e)
 {
 	const struct perf_reader reader = { .sample = on_sample, .lost = on_lost, .arg = c };
-	double begin = tally_now(), until = begin + c->w->o->period_s, listed = 0, now, cpu = cpu_of(c->w->t->pid);
+	double begin = tally_now(), until = begin + c->w->o->period_s, listed = 0, now, cpu = -1;
 
 	for (; (now = tally_now()) < until && !__atomic_load_n(c->w->stop, __ATOMIC_RELAXED); tally_sleep(until - now < 0.05 ? until - now : 0.05)) {
 		if (now - listed > 0.5) {
 			if (list(c, e)) return listed > 0 ? 0 : -1;
+			if (!(listed > 0)) cpu = cpu_of(c->w->t->pid);
 			listed = now;
 		}
 		for (size_t i = 0; i < c->n; i++) {
