@@ -27,12 +27,13 @@ static const char *cause(double ms)
 static enum rule_answer test(const struct facts *f, struct finding *out)
 {
 	const struct heap_allocator *a = facts_allocator(f, "jemalloc");
-	double ms = facts_fact(a, "dirty_decay"), muzzy = facts_fact(a, "muzzy");
+	double ms = facts_fact(a, "dirty_decay"), muzzy = facts_fact(a, "muzzy"), dirty = facts_fact(a, "dirty");
 	double bytes = facts_steady(f, "jemalloc", "free, trimmable");
 	char text[UNITS_MAX];
 
-	/* what is muzzy is lazily freed: rule lazy-free. What nobody decays any more: rule jemalloc-background. */
+	/* what is muzzy is lazily freed: rule lazy-free; what has been given back and is resident: huge-pages; what nobody decays: jemalloc-background */
 	if (!isnan(muzzy) && !isnan(f->lazy_free)) bytes -= fmin(muzzy, f->lazy_free);
+	if (!isnan(dirty)) bytes = fmin(bytes, dirty + (isnan(muzzy) ? 0 : muzzy));
 	if (!a || !retained_matters(f, bytes) || facts_fact(a, "dirty_overdue") > bytes / 2) return RULE_NO;
 	units_bytes(bytes, text);
 	if (isnan(ms)) return finding_missing(out, "jemalloc keeps %s of free pages; its decay times were not found, so nothing says whether it is to keep them", text);

@@ -12,6 +12,7 @@
 static const double share_min = 0.2;
 #define BYTES_MIN (16.0 * (1 << 20))
 enum { CLASSES = 3, SITES = 3 };
+static const double worth = 0.05;       /* of the loss, for a class to be spoken of */
 
 struct rounding { double bytes, live; const char *by; };
 
@@ -44,7 +45,7 @@ static void say_classes(const struct heap_allocator *a, struct finding *out, dou
 			double w = class_waste(&a->class[i]);
 			if (w > 0 && w < below && (!most || w > class_waste(most))) most = &a->class[i];
 		}
-		if (!most) return;
+		if (!most || class_waste(most) < worth * all) return;
 		below = class_waste(most);
 		finding_say(out, FINDING_EVIDENCE, "%llu blocks of %.0f bytes on average are in slots of %llu: %s, %.0f %% of the loss", (unsigned long long)most->live,
 		            (double)most->requested / (double)most->live, (unsigned long long)most->size, units_bytes(below, text), 100 * below / all);

@@ -15,6 +15,8 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	double bytes = facts_steady(f, "tcmalloc", "free, trimmable");
 	char text[UNITS_MAX];
 
+	/* what has been given back and is resident is the huge pages' doing */
+	if (!isnan(facts_fact(a, "pageheap_free"))) bytes = fmin(bytes, facts_fact(a, "pageheap_free"));
 	if (!a || !retained_matters(f, bytes)) return RULE_NO;
 	units_bytes(bytes, text);
 	finding_headline(out, "tcmalloc: %s of free pages stay resident, %.0f %% of RSS", text, retained_percent(f, bytes));

@@ -38,7 +38,7 @@ uint64_t slots_of(const struct heap_allocator *a, uint64_t size)
 int slots_fill(struct snapshot *s, const struct heap_allocator *a)
 {
 	/* musl says itself what was asked for; oldmalloc's classes are not slots */
-	if (!a->nclasses || !strncmp(a->name, "musl", 4)) return -1;
+	if (!strncmp(a->name, "musl", 4) || (!a->nclasses && strcmp(a->name, "glibc"))) return -1;
 	for (size_t i = 0; i < s->nlive; i++) {
 		const struct snap_live *l = &s->live[i];
 		uint64_t slot = l->size ? slots_of(a, l->size) : 0;

@@ -3,6 +3,7 @@
  *
  * usage: sick-keep hold MIB          MIB of live blocks of 100000 bytes, all written to: healthy
  *        sick-keep drop MIB          the same, then all of them freed but one in 16
+ *        sick-keep joined MIB        as drop, and then joined to huge pages, as the kernel does by itself in the course of time
  *        sick-keep lazy MIB          a block of MIB, given back with MADV_FREE
  *        sick-keep holes MIB         MIB of blocks of 1000 bytes, then every other one freed
  *        sick-keep tiny MIB          blocks of one byte, until they are MIB at 24 bytes each
@@ -11,6 +12,7 @@
  *        sick-keep threads N         N threads with a block of 1000 bytes each, that sleep
  *        sick-keep two MIB           MIB from malloc, MIB from __libc_malloc (where there is one) */
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,17 @@ static void drop(size_t bytes, size_t size, size_t keep)
 	void **p = fill(malloc, bytes, size, &n);
 
 	release(p, n, keep);
+}
+
+/* Includes what has been given back between the blocks. */
+static void joined(size_t bytes)
+{
+	enum { HUGE = 2 << 20, COLLAPSE = 25 /* MADV_COLLAPSE, Linux 6.1 */ };
+	size_t n;
+	void **p = fill(malloc, bytes, LARGE, &n);
+
+	release(p, n, 16);
+	for (size_t i = 0; i < n; i += 16) madvise((void *)((uintptr_t)p[i] & -(uintptr_t)HUGE), HUGE, COLLAPSE);
 }
 
 static void lazy(size_t bytes)
@@ -113,6 +126,7 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "hold")) fill(malloc, bytes, LARGE, &n);
 	else if (!strcmp(what, "drop")) drop(bytes, LARGE, 16);
 	else if (!strcmp(what, "holes")) drop(bytes, SMALL, 2);
+	else if (!strcmp(what, "joined")) joined(bytes);
 	else if (!strcmp(what, "lazy")) lazy(bytes);
 	else if (!strcmp(what, "tiny")) for (n = 0; n < bytes / 24; n++) *(char *)malloc(1) = 1;
 	else if (!strcmp(what, "caches")) threads(THREADS, cache, bytes / THREADS, 0, thread);

@@ -133,26 +133,35 @@ static void thread_caches(void)
 	ok(facts_ask(&m, "thread-caches") == RULE_YES && facts_says(FINDING_DO, "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES"), "thread-caches, by the ledger");
 }
 
-static enum rule_answer huge(double mib, double unused)
+/* So many MiB in huge pages; resident in free extents; of these not given back. */
+static enum rule_answer huge(double mib, double free_resident, double kept)
 {
 	fresh("jemalloc", "5.3.0");
 	snprintf(m.f.thp, sizeof m.f.thp, "always");
-	m.f.anonymous = 100.0 * FACTS_MIB;
 	m.f.huge = mib * FACTS_MIB;
-	m.f.heap.ledger.external_free = (uint64_t)(unused * FACTS_MIB);
+	facts_row(&m, "jemalloc: free, trimmable", free_resident, free_resident);
+	fact("dirty", kept * FACTS_MIB);
+	fact("muzzy", 0);
 	return facts_ask(&m, "huge-pages");
 }
 
 static void huge_pages(void)
 {
-	ok(huge(100, 33) == RULE_YES && facts_says(FINDING_DO, "transparent_hugepage/enabled") && facts_says(FINDING_DO, "thp:never"), "huge-pages");
-	ok(huge(100, 31) == RULE_NO, "huge-pages: used");
-	ok(huge(49, 90) == RULE_NO, "huge-pages: less than half");
-	ok(huge(60, 70) == RULE_NO, "huge-pages: what is free may be in small ones");
-	ok(huge(60, 75) == RULE_YES && facts_found.cost_bytes == 35.0 * FACTS_MIB, "huge-pages: what cannot be is not");
-	huge(100, 33);
+	ok(huge(100, 40, 7) == RULE_YES && facts_says(FINDING_DO, "transparent_hugepage/enabled") && facts_says(FINDING_DO, "thp:never") && facts_found.cost_bytes == 33.0 * FACTS_MIB, "huge-pages");
+	ok(huge(100, 40, 9) == RULE_NO, "huge-pages: most was not given back");
+	ok(huge(31, 60, 0) == RULE_NO, "huge-pages: few of them");
+	huge(100, 40, 7);
 	m.f.huge = NAN;
 	ok(facts_ask(&m, "huge-pages") == RULE_UNKNOWN, "huge-pages: the kernel does not say");
+	fresh("tcmalloc", "2.10");
+	m.f.huge = 100.0 * FACTS_MIB;
+	facts_row(&m, "tcmalloc: free, trimmable", 40, 40);
+	fact("pageheap_free", 0);
+	ok(facts_ask(&m, "huge-pages") == RULE_YES, "huge-pages: tcmalloc");
+	fresh("glibc", "2.36");
+	m.f.huge = 100.0 * FACTS_MIB;
+	facts_row(&m, "glibc: free, trimmable", 40, 40);
+	ok(facts_ask(&m, "huge-pages") == RULE_NO, "huge-pages: glibc does not say");
 }
 
 int main(void)
