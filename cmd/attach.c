@@ -41,6 +41,28 @@ static void print_text(const char *name, const char *text)
 	printf("%-12s %s\n", name, line);
 }
 
+/* How each function was found. */
+static void print_jumps(const struct attach_plan *p, int more)
+{
+	char text[ATTACH_WORDS - 64];
+
+	for (int way = FUNCTION_EXPORTED; way <= FUNCTION_CODE; way++) {
+		size_t n = 0, at = 0;
+		text[0] = 0;
+		for (size_t i = 0; i < p->jumps.n; i++) {
+			const struct function *f = &p->jumps.jump[i].function;
+			if ((int)f->way != way) continue;
+			if (at < sizeof text) at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", n++ ? " " : "", f->name);
+		}
+		if (!n) continue;
+		char line[ATTACH_WORDS];
+		snprintf(line, sizeof line, "%zu by a jump at their entry, %s: %s", n, way == FUNCTION_CODE ? "told by their code" : way == FUNCTION_SYMBOL ? "found by symbol" :
+		         "exported", text);
+		print_text(more ? "" : "functions", line);
+		more = 1;
+	}
+}
+
 static void print_functions(const struct attach_plan *p)
 {
 	unsigned functions = 0;
@@ -48,10 +70,29 @@ static void print_functions(const struct attach_plan *p)
 	const struct got_name *m = &p->got.name[0];
 
 	for (size_t i = 0; i < p->got.nnames; i++) functions += p->got.name[i].slots > 0;
-	snprintf(text, sizeof text, "%s", m->owner ? m->owner->path : "none found");
+	const struct jump *j = p->jumps.n ? &p->jumps.jump[0] : NULL;
+	snprintf(text, sizeof text, "%s", j && jumps_has(&p->jumps, 0) ? j->function.object->path : m->owner ? m->owner->path : "none found");
 	print_text("malloc of", text);
-	snprintf(text, sizeof text, "%u, by name, through the GOT of %zu loaded objects", functions, p->got.objects);
-	print_text("functions", text);
+	if (functions || !p->jumps.n) {
+		snprintf(text, sizeof text, "%u, by name, through the GOT of %zu loaded objects", functions, p->got.objects);
+		print_text("functions", text);
+	}
+	if (p->jumps.n) print_jumps(p, functions > 0);
+}
+
+static void print_jump_change(const struct attach_plan *p, const struct attach_write *w)
+{
+	const struct loaded *o = loaded_find(&p->loaded, w->addr);
+	char text[ATTACH_WORDS], bytes[2][2 * ATTACH_WRITE_MAX + 1] = { "", "" };
+
+	for (uint32_t i = 0; i < w->size && i < ATTACH_WRITE_MAX; i++) {
+		snprintf(bytes[0] + 2 * i, 3, "%02x", w->old[i]);
+		snprintf(bytes[1] + 2 * i, 3, "%02x", w->new[i]);
+	}
+	snprintf(text, sizeof text, "%012" PRIx64 "  %s -> %s   (%s, a jump at the entry of %s)", w->addr, bytes[0], bytes[1], o ? base(o->path) : "?",
+	         attach_entry_name(p, w->entry));
+	plain_text(text);
+	printf("  %s\n", text);
 }
 
 static void print_change(const struct attach_plan *p, const struct attach_write *w)
@@ -60,6 +101,10 @@ static void print_change(const struct attach_plan *p, const struct attach_write 
 	uint64_t old;
 	char text[ATTACH_WORDS];
 
+	if (w->kind == ATTACH_JUMP) {
+		print_jump_change(p, w);
+		return;
+	}
 	memcpy(&old, w->old, sizeof old);
 	from = loaded_find(&p->loaded, old);
 	snprintf(text, sizeof text, "%012" PRIx64 "  %016" PRIx64 " -> %s of the image   (%s, was %s+0x%" PRIx64 "%s)", w->addr, old,
@@ -80,7 +125,7 @@ static void print_plan(const struct attach_plan *p, int changes)
 	snprintf(text, sizeof text, "%s%s%s", verdicts[p->verdict], p->verdict == ATTACH_SAFE ? "" : ": ", p->why);
 	print_text("verdict", text);
 	print_functions(p);
-	snprintf(text, sizeof text, "%zu words of 8 bytes, %zu of them not bound yet", p->nwrites, p->writes_lazy);
+	snprintf(text, sizeof text, "%zu words of 8 bytes, %zu of them not bound yet; %zu jumps of %d bytes", p->nwrites - p->jumps.n, p->writes_lazy, p->jumps.n, ENTRY_JUMP);
 	print_text("stores", text);
 	snprintf(text, sizeof text, "%s at once; %s of addresses, of which what is used becomes resident", units_bytes((double)p->added, a),
 	         units_bytes((double)p->reserved, b));

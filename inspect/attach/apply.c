@@ -20,7 +20,7 @@
 enum { TRIES = 5 };
 
 /* Where things are in the area. */
-struct layout { uint64_t image, log, segment, segment_size, private, private_size, mark, size; };
+struct layout { uint64_t code, image, log, segment, segment_size, private, private_size, mark, size; };
 
 struct apply {
 	struct attach_plan *p;
@@ -65,10 +65,10 @@ static int same_objects(const struct maps *a, const struct maps *b)
 /* A lazy entry may have been bound since: then that is what is put back. */
 static int take_old(struct apply *a, struct attach_write *w)
 {
-	uint64_t now, old;
+	uint64_t now = 0, old = 0;
 
-	memcpy(&old, w->old, sizeof old);
-	if (session_read(&a->s, w->addr, &now, sizeof now, a->e)) return -1;
+	memcpy(&old, w->old, w->size);
+	if (session_read(&a->s, w->addr, &now, w->size, a->e)) return -1;
 	if (now == old) return 0;
 	if (w->kind != ATTACH_JUMP && now == a->p->got.name[w->entry].real) {
 		memcpy(w->old, &now, sizeof now);
@@ -98,7 +98,7 @@ static int check(struct apply *a)
 /* The agent takes the largest layout that fits; under a limit of memory it gets less. */
 static struct layout lay_out(const struct attach_plan *p, unsigned scale)
 {
-	struct layout l = { .image = HOME_PAGE };
+	struct layout l = { .code = HOME_PAGE, .image = HOME_PAGE + p->jumps.room_size };
 
 	l.log = l.image + p->link.size;
 	l.segment = l.log + page_up(p->nwrites * sizeof *p->write + 1);
@@ -121,7 +121,9 @@ static int reserve(struct apply *a, const struct layout *l)
 	*h = a->p->home_addr ? a->p->home : (struct home){ .magic = HOME_MAGIC, .version = HOME_VERSION };
 	h->state = HOME_BEGUN;
 	h->log_entries = 0;
-	if (session_map(&a->s, 0, front + l->size, PROT_READ, &at, a->e)) return -1;
+	/* trampolines must be near the code that jumps to them, and everything else is near them */
+	at = a->p->jumps.room ? a->p->jumps.room - l->code - front : 0;
+	if (session_reserve(&a->s, at, front + l->size, &at, a->e)) return -1;
 	a->s.home_addr = front ? at : a->p->home_addr;
 	h->area = at + front;
 	h->area_size = l->size;
@@ -161,6 +163,16 @@ static int map_image(struct apply *a, const struct layout *l)
 	return session_write_home(&a->s, a->e);
 }
 
+static int map_trampolines(struct apply *a, const struct layout *l)
+{
+	struct home *h = &a->s.home;
+	uint64_t unused;
+
+	h->code = h->area + l->code;
+	h->code_end = h->code + a->p->jumps.room_size;
+	return h->code == h->code_end ? 0 : session_map(&a->s, h->code, h->code_end - h->code, PROT_READ | PROT_EXEC, &unused, a->e);
+}
+
 /* The agent's data, and behind it the page by which it knows a forked child; *marked: this kernel has such pages. */
 static int map_data(struct apply *a, const struct layout *l, int *marked)
 {
@@ -188,7 +200,8 @@ static int map(struct apply *a, int *marked)
 	for (unsigned scale = 0; scale < ATTACH_SCALES; scale++) {
 		a->layout = lay_out(a->p, scale);
 		a->e->sys = 0;
-		if (!reserve(a, &a->layout) && !make_landing(a) && !map_image(a, &a->layout) && !map_data(a, &a->layout, marked)) return 0;
+		if (!reserve(a, &a->layout) && !make_landing(a) && !map_trampolines(a, &a->layout) && !map_image(a, &a->layout) && !map_data(a, &a->layout, marked)) return 0;
+		a->changed |= a->e->sys == EEXIST;
 		if (a->e->sys != ENOMEM) return -1;
 		unreserve(a);
 	}
@@ -264,6 +277,27 @@ static void fill_block(struct apply *a, int marked)
 		b->entry[i].real = b->entry[i].origin = g->name[i].real;
 		b->entry[i].nature = nature_of(g, &b->entry[i], i);
 	}
+	for (size_t i = 0; i < a->p->jumps.n; i++) {
+		const struct jump *j = &a->p->jumps.jump[i];
+		struct attach_entry *entry = &b->entry[j->name];
+		entry->real = j->plan.real;
+		entry->origin = j->function.address;
+		entry->nature = j->function.nature;
+	}
+}
+
+static int write_trampolines(struct apply *a)
+{
+	const struct attach_block *b = link_block(&a->p->link);
+	size_t n = a->p->jumps.room_size;
+	uint64_t hook[ATTACH_ENTRIES_MAX];
+	uint8_t *code = xmalloc(n + 1);
+
+	for (unsigned i = 0; i < ATTACH_ENTRIES_MAX; i++) hook[i] = b->entry[i].hook;
+	jumps_code(&a->p->jumps, hook, code);
+	int bad = step("trampolines", a->e) || session_write(&a->s, a->s.home.code, code, n, a->e);
+	free(code);
+	return bad ? -1 : 0;
 }
 
 static int write_image(struct apply *a, int marked)
@@ -274,6 +308,7 @@ static int write_image(struct apply *a, int marked)
 	link_move(k, a->s.home.image);
 	a->module[a->nmodules++] = own_module(a);
 	fill_block(a, marked);
+	if (a->p->jumps.n && write_trampolines(a)) return -1;
 	if (step("image", a->e) || session_write(&a->s, k->base, k->bytes, k->stored, a->e)) return -1;
 	return session_write(&a->s, b->modules[0], a->module, a->nmodules * sizeof *a->module, a->e);
 }
@@ -296,6 +331,19 @@ static int write_log(struct apply *a)
 	h->log_entries = a->p->nwrites;
 	if (step("log", a->e) || session_write(&a->s, h->log, a->p->write, a->p->nwrites * sizeof *a->p->write, a->e)) return -1;
 	return session_write_home(&a->s, a->e);
+}
+
+/* A thread that stands in bytes that change, or comes back to them, would execute half an instruction. It is elsewhere soon. */
+static int entries_free(struct apply *a)
+{
+	struct inside_range range[ATTACH_ENTRIES_MAX];
+	size_t n = 0;
+
+	for (; n < a->p->jumps.n && n < ATTACH_ENTRIES_MAX; n++) range[n] = (struct inside_range){ a->p->jumps.jump[n].plan.busy, a->p->jumps.jump[n].plan.busy_end };
+	pid_t tid = n ? inside_find(&a->s.seize, &a->p->target, NULL, 0, range, n) : 0;
+	if (!tid) return 0;
+	a->changed = 1;
+	return err_set(a->e, ERR_FAIL, "pid %d: thread %d stands in a function's first instructions: try again", (int)a->p->pid, (int)tid);
 }
 
 static int store(struct apply *a)
@@ -332,7 +380,7 @@ static void work(void *arg)
 	a->status = session_open(&a->s, a->p->pid, &a->p->target, a->p->room, a->p->rooms, a->e);
 	a->busy = a->status && a->e->kind == ERR_FAIL;
 	if (!a->status && !(a->status = check(a)) && !(a->status = map(a, &marked)))
-		a->status = write_image(a, marked) || write_log(a) || store(a) ? -1 : 0;
+		a->status = write_image(a, marked) || write_log(a) || entries_free(a) || store(a) ? -1 : 0;
 	if (a->status) put_back(a);
 	a->r->threads = a->s.seize.n;
 	a->r->writes = a->p->nwrites;

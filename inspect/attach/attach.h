@@ -15,6 +15,7 @@
 #include "agent/attach.h"
 #include "inspect/attach/got.h"
 #include "inspect/attach/inside.h"
+#include "inspect/attach/jumps.h"
 #include "inspect/attach/link.h"
 #include "inspect/attach/loaded.h"
 #include "inspect/client/home.h"
@@ -49,6 +50,8 @@ struct attach_plan {
 	struct loadeds loaded;
 	struct link link;
 	struct got got;
+	struct jumps jumps;
+	const char *name[ATTACH_ENTRIES_MAX];   /* of the entries that can get a jump; else "" */
 	struct attach_write *write; size_t nwrites;
 	size_t writes_lazy, writes_address;     /* of them: not bound yet; ones that let the program see where they lead */
 	uint64_t room[ATTACH_ROOMS]; size_t rooms;

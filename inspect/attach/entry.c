@@ -25,7 +25,7 @@ int entry_plan_target(struct entry_plan *p, struct mem *mem, uint64_t function, 
 	return bad;
 }
 
-/* The place in the gap [from, to) that is nearest to [lo, hi) and reaches all of it; 0: none. */
+/* A place in the gap [from, to) that reaches all of [lo, hi): the nearest before it; behind it the farthest, as a heap may grow there. 0: none. */
 static uint64_t place(uint64_t from, uint64_t to, uint64_t lo, uint64_t hi, uint64_t bytes)
 {
 	uint64_t least = hi > REACH ? hi - REACH : LOWEST, most = lo + REACH > HIGHEST ? HIGHEST : lo + REACH;
@@ -33,7 +33,7 @@ static uint64_t place(uint64_t from, uint64_t to, uint64_t lo, uint64_t hi, uint
 	if (from < least) from = (least + PAGE - 1) / PAGE * PAGE;
 	if (to > most) to = most / PAGE * PAGE;
 	if (from >= to || to - from < bytes) return 0;
-	return from >= hi ? from : to - bytes;
+	return (to - bytes) / PAGE * PAGE;
 }
 
 uint64_t entry_room(const struct maps *maps, uint64_t lo, uint64_t hi, uint64_t bytes)

@@ -47,7 +47,7 @@ static void plan_one(struct jumps *j, const struct target *t, const struct funct
 	refuse(j, why);
 }
 
-void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l, const char *const *names, size_t n)
+void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l, const char *const *names, size_t n, uint64_t before, uint64_t behind)
 {
 	struct functions f;
 	uint64_t lo = UINT64_MAX, hi = 0;
@@ -64,7 +64,8 @@ void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l
 		if (o->end > hi) hi = o->end;
 	}
 	uint64_t size = (wanted * ENTRY_CODE_MAX + PAGE - 1) / PAGE * PAGE;
-	if (wanted) j->room = entry_room(&t->maps, lo, hi, size);
+	uint64_t whole = wanted ? entry_room(&t->maps, lo, hi, before + size + behind) : 0;
+	if (whole) j->room = whole + before;
 	if (wanted && !j->room) refuse(j, "there is no room for trampolines near its code");
 	if (j->room) {
 		j->room_size = size;

@@ -19,13 +19,13 @@ struct jump {
 
 struct jumps {
 	struct jump *jump; size_t n;
-	uint64_t room, room_size;       /* where the trampolines are to be mapped, whole pages; 0: there are no jumps */
+	uint64_t room, room_size;       /* where the trampolines belong, whole pages; 0: there are no jumps */
 	size_t refused;                 /* functions that were found and cannot be hooked */
 	char trouble[300];              /* why the first of them cannot, or why functions that must be there were not found; "" */
 };
 
-/* Names as for functions_find; must outlive *j, as must l. */
-void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l, const char *const *names, size_t n);
+/* Names as for functions_find ("": not this one); must outlive *j, as must l. Before and behind the room so many bytes are free too, now. */
+void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l, const char *const *names, size_t n, uint64_t before, uint64_t behind);
 void jumps_free(struct jumps *j);
 /* Is there a jump for this name? Then no GOT entry needs a hook of it: each call would be counted twice. */
 int jumps_has(const struct jumps *j, size_t name);

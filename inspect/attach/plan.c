@@ -20,6 +20,8 @@
 _Static_assert((int)GOT_NAMES == (int)ATTACH_ENTRIES_MAX && (int)HOME_TARGETS == (int)ATTACH_ENTRIES_MAX, "one for each entry");
 _Static_assert(sizeof(struct attach_write) == 48, "the undo log");
 
+enum { AREA_MAX = 256 << 20 /* more than what apply.c lays out behind the trampolines */ };
+
 /* What a stop takes, from measurements: it, each thread, each store, the image. */
 static const double stop_s = 0.3e-3, thread_s = 15e-6, store_s = 2e-6, image_s = 0.7e-3;
 
@@ -142,10 +144,10 @@ static void take_slots(struct attach_plan *p)
 {
 	const struct attach_block *b = link_block(&p->link);
 
-	p->write = xcalloc(p->got.n + 1, sizeof *p->write);
+	p->write = xcalloc(p->got.n + p->jumps.n + 1, sizeof *p->write);
 	for (size_t i = 0; i < p->got.n; i++) {
 		const struct got_slot *s = &p->got.slot[i];
-		if (!b->entry[s->name].hook) continue;
+		if (!b->entry[s->name].hook || jumps_has(&p->jumps, s->name)) continue;
 		struct attach_write *w = &p->write[p->nwrites++];
 		*w = (struct attach_write){ .addr = s->addr, .size = 8, .entry = s->name, .kind = s->kind };
 		memcpy(w->old, &s->value, 8);
@@ -154,9 +156,20 @@ static void take_slots(struct attach_plan *p)
 	}
 }
 
+static void take_jumps(struct attach_plan *p)
+{
+	for (size_t i = 0; i < p->jumps.n; i++) {
+		const struct entry_plan *j = &p->jumps.jump[i].plan;
+		struct attach_write *w = &p->write[p->nwrites++];
+		*w = (struct attach_write){ .addr = j->address, .size = ENTRY_JUMP, .entry = (uint16_t)p->jumps.jump[i].name, .kind = ATTACH_JUMP };
+		memcpy(w->old, j->old, ENTRY_JUMP);
+		memcpy(w->new, j->new, ENTRY_JUMP);
+	}
+}
+
 static void weigh(struct attach_plan *p)
 {
-	p->added = p->link.stored + p->nwrites * sizeof *p->write + p->loaded.n * sizeof(struct attach_module) + 2 * HOME_PAGE;
+	p->added = p->link.stored + p->nwrites * sizeof *p->write + p->loaded.n * sizeof(struct attach_module) + 2 * HOME_PAGE + p->jumps.room_size;
 	p->reserved = p->link.size + ATTACH_SEGMENT_SIZE + ATTACH_PRIVATE_SIZE;
 	p->pause_s = stop_s + image_s + (double)p->target.nthreads * thread_s + (double)p->nwrites * store_s;
 }
@@ -173,30 +186,39 @@ static void tell_uncovered(struct attach_plan *p)
 			     g->owner ? g->owner->path : "the first");
 	}
 	const struct got_name *m = &p->got.name[0];     /* malloc */
-	if (m->owner && m->owner->is_main) note(p, "calls of malloc within the program itself, which defines it, are direct: not seen");
+	if (p->jumps.trouble[0]) note(p, "%s%s", p->jumps.trouble, p->jumps.refused > 1 ? ", and others" : "");
+	if (m->owner && m->owner->is_main && !jumps_has(&p->jumps, 0)) note(p, "calls of malloc within the program itself, which defines it, are direct: not seen");
 	if (p->got.unread) note(p, "%zu loaded objects have tables that make no sense: their calls are not seen", p->got.unread);
 	note(p, "blocks allocated before the attach, calls within the allocator's own object, and function pointers copied before");
 }
 
+/* Where free only jumps to another function, that one is hooked. */
+static int frees_by_implementation(const struct attach_plan *p)
+{
+	for (size_t i = 0; i < p->jumps.n; i++)
+		if (!strcmp(p->jumps.jump[i].function.name, "__libc_free")) return 1;
+	return 0;
+}
+
 static void decide(struct attach_plan *p)
 {
-	const char *owner = p->got.name[0].owner ? p->got.name[0].owner->path : NULL;
+	int has_malloc = p->got.name[0].owner || jumps_has(&p->jumps, 0);
 	size_t hooked[ATTACH_ENTRIES_MAX] = { 0 };
 
 	for (size_t i = 0; i < p->nwrites; i++) hooked[p->write[i].entry]++;
 	if (!p->loaded.n || !p->loaded.object[0].is_main) refuse(p, ERR_UNSUPPORTED, "its program headers make no sense");
-	else if (!p->loaded.object[0].dynamic && !p->nwrites) refuse(p, ERR_UNSUPPORTED, "it is statically linked: there are no GOT entries to store hooks in");
-	else if (!owner) refuse(p, ERR_UNSUPPORTED, "no malloc was found in it");
+	else if (!p->loaded.object[0].dynamic && !p->nwrites) refuse(p, ERR_UNSUPPORTED, "it is statically linked: %s", p->jumps.trouble[0] ? p->jumps.trouble : "no malloc was found in it");
+	else if (!has_malloc) refuse(p, ERR_UNSUPPORTED, "no malloc was found in it");
 	else if (!hooked[0]) refuse(p, ERR_UNSUPPORTED, "no GOT entry leads to malloc: its calls are direct");
 	if (!p->rooms) refuse(p, ERR_UNSUPPORTED, "there is no room for %zu bytes in its executable pages", remote_size());
 	if (p->verdict != ATTACH_REFUSED && is_sealed(p->pid, p)) refuse(p, ERR_UNSUPPORTED, "memory that would have to change is sealed (mseal)");
 	if (p->verdict != ATTACH_SAFE) return;
-	if (!p->loaded.ordered) {
+	if (!p->loaded.ordered && p->loaded.object[0].dynamic) {
 		p->verdict = ATTACH_UNSAFE;
 		snprintf(p->why, sizeof p->why, "its loader's list of objects cannot be read: which of several malloc it uses is a guess");
-	} else if (!hooked[1]) {
+	} else if (!hooked[1] && !frees_by_implementation(p)) {
 		p->verdict = ATTACH_UNSAFE;
-		snprintf(p->why, sizeof p->why, "no GOT entry leads to free: what is allocated would seem to stay for ever");
+		snprintf(p->why, sizeof p->why, "free cannot be hooked: what is allocated would seem to stay for ever");
 	}
 }
 
@@ -204,6 +226,7 @@ int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o
 {
 	const char *names[ATTACH_ENTRIES_MAX];
 	char path[64];
+	size_t n;
 
 	*p = (struct attach_plan){ .pid = pid, .options = *o };
 	if (link_open(&p->link, o->image, e) || target_open_pid(&p->target, pid, e)) return -1;
@@ -213,9 +236,13 @@ int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o
 	close(fd);
 	ask_agent(p);
 	loaded_read(&p->loaded, &p->target);
-	got_find(&p->got, &p->target, &p->loaded, names, names_of(link_block(&p->link), names));
+	n = names_of(link_block(&p->link), names);
+	got_find(&p->got, &p->target, &p->loaded, names, n);
+	for (size_t i = 0; i < n; i++) p->name[i] = link_block(&p->link)->entry[i].hook ? names[i] : "";
+	jumps_plan(&p->jumps, &p->target, &p->loaded, p->name, n, 3 * HOME_PAGE, AREA_MAX);
 	p->rooms = remote_rooms(&p->target, &p->loaded, p->room, ATTACH_ROOMS);
 	take_slots(p);
+	take_jumps(p);
 	weigh(p);
 	tell_uncovered(p);
 	decide(p);
@@ -227,6 +254,7 @@ void attach_plan_free(struct attach_plan *p)
 {
 	free(p->write);
 	got_free(&p->got);
+	jumps_free(&p->jumps);
 	loaded_free(&p->loaded);
 	target_close(&p->target);
 	link_close(&p->link);

@@ -57,6 +57,17 @@ int session_map(struct session *s, uint64_t at, uint64_t size, int prot, uint64_
 	return step("map", e) || call(s, SYS_mmap, arg, out, e) ? -1 : 0;
 }
 
+int session_reserve(struct session *s, uint64_t at, uint64_t size, uint64_t *out, struct err *e)
+{
+	uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED_NOREPLACE : 0);
+	uint64_t arg[6] = { at, size, PROT_READ, flags, -1ull, 0 };
+
+	if (step("map", e) || call(s, SYS_mmap, arg, out, e)) return -1;
+	if (!at || *out == at) return 0;
+	/* a kernel before 4.17, which takes the address for a wish */
+	return session_unmap(s, *out, size, e) ? -1 : err_sys(e, EEXIST, "pid %d: memory near its code", (int)s->pid);
+}
+
 int session_unmap(struct session *s, uint64_t at, uint64_t size, struct err *e)
 {
 	uint64_t arg[6] = { at, size }, result;

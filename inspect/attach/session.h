@@ -31,6 +31,8 @@ double session_close(struct session *s);
 
 /* Private anonymous memory; `at` 0 for any place, else over what is mapped there. */
 int session_map(struct session *s, uint64_t at, uint64_t size, int prot, uint64_t *out, struct err *e);
+/* Address space alone, readable: anywhere (0), or just there, and not where anything is mapped. */
+int session_reserve(struct session *s, uint64_t at, uint64_t size, uint64_t *out, struct err *e);
 int session_unmap(struct session *s, uint64_t at, uint64_t size, struct err *e);
 /* Forked children will find zeros there. -1: this kernel cannot. */
 int session_wipe_on_fork(struct session *s, uint64_t at, uint64_t size);

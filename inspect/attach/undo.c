@@ -153,7 +153,7 @@ static int unhook(struct undo *x)
 		if (session_write(&x->s, h->block + offsetof(struct attach_block, state), &inert, sizeof inert, x->e)) return -1;
 		if (session_read(&x->s, h->block, &b, sizeof b, x->e) || restore(x)) return -1;
 		for (unsigned i = 0; i < HOME_TARGETS; i++)
-			if (b.entry[i].real) h->target[i] = b.entry[i].real;
+			if (b.entry[i].origin) h->target[i] = b.entry[i].origin;        /* real may be a trampoline, which goes */
 	}
 	h->state = HOME_LEFT;
 	h->log_entries = 0;
