@@ -20,9 +20,9 @@ static double serial_share(const struct facts *f, const struct lock_row *row)
 	double held = row->utilisation.value, spent = row->cpu_s_per_s.value != LOCK_UNKNOWN ? row->cpu_s_per_s.value : 0;
 
 	if (held == LOCK_UNKNOWN || isnan(cpu) || !(cpu > 0)) return NAN;
-	/* a holder that has to wait for a processor holds it too: of more than what ran, nothing is known */
+	/* a holder that has to wait for a processor holds it too: where that is more than what ran, nothing can be said */
 	double outside = cpu - spent - held;
-	return outside > 0 ? held / (held + outside) : 1;
+	return outside > 0 ? held / (held + outside) : NAN;
 }
 
 static void figures(const struct facts *f, const struct pressure *p, struct finding *x)
