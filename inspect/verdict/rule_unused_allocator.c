@@ -57,6 +57,13 @@ static int is_preloaded(const struct facts *f, const struct known *what)
 	return list && strstr(list, what->file);
 }
 
+static int is_preloaded_allocator(const struct facts *f, const struct heap_allocator *a)
+{
+	const struct facts_deployed *d = facts_deployed(f, a);
+
+	return d && d->way == FACTS_PRELOADED;
+}
+
 /* Why, as far as it shows. */
 static const char *cause(const struct facts *f, const struct heap_allocator *used, const struct known *what)
 {
@@ -74,8 +81,8 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	const struct known *what;
 	const char *path = f->heap_group.known ? unused_library(f, &what) : NULL;
 
-	/* nothing allocated yet: nothing decided yet */
-	if (!used || !path) return RULE_NO;
+	/* nothing allocated yet: nothing decided yet; and who preloads one means it to take the place of what is linked */
+	if (!used || !path || (is_preloaded_allocator(f, used) && !is_preloaded(f, what))) return RULE_NO;
 	const char *object = base_name(path);
 	finding_headline(out, "%s is loaded (%s), and malloc is %s", what->name, object, used->name);
 	finding_say(out, FINDING_EVIDENCE, "%s is mapped, and no heap of %s with anything live was found", path, what->name);
@@ -95,7 +102,7 @@ const struct rule rule_unused_allocator = {
 	.title = "an allocator is loaded, and malloc goes elsewhere",
 	.explanation = "malloc is what the first object in the linker's order defines: the executable, then LD_PRELOAD, then the libraries in the order in which they are needed. An allocator that comes later, that is opened "
 		"with dlopen, or that is preloaded into a program with a malloc of its own is loaded in vain, and nobody notices. Libraries that are known as allocators are looked for among the mappings, and "
-		"a heap of theirs with anything live in it in memory. Allocators under names of their own (je_malloc, mi_malloc) are for those who call them, and not looked at.",
+		"a heap of theirs with anything live in it in memory. One that is linked, and replaced by one that is preloaded, is as somebody wanted it. Allocators under names of their own (je_malloc, mi_malloc) are for those who call them, and not looked at.",
 	.threshold = "a library that is known as an allocator is mapped, has nothing live, and another one has",
 	.source = "ld.so(8), LD_PRELOAD; dlopen(3), RTLD_DEEPBIND; jemalloc, INSTALL.md, --with-jemalloc-prefix",
 	.test = test,

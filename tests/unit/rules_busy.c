@@ -90,6 +90,9 @@ static void tcache_overflow(void)
 	s->objects_per_s = 1e6;
 	s->remote_share = 0.4;
 	ok(facts_ask(&m, "tcache-overflow") == RULE_YES && facts_found.certainty == FINDING_LIKELY, "tcache-overflow: most are freed by who allocated them");
+	s->size = 1033;
+	ok(facts_ask(&m, "tcache-overflow") == RULE_NO, "tcache-overflow: too large for it");
+	s->size = 1000;
 	s->remote_share = 0.6;
 	ok(facts_ask(&m, "tcache-overflow") == RULE_NO, "tcache-overflow: freed by others");
 }

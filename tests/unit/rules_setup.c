@@ -97,6 +97,11 @@ static void unused(void)
 	facts_variable(&m, "LD_PRELOAD", "/opt/libjemalloc.so");
 	m.deployed[0].way = FACTS_LINKED;
 	ok(facts_ask(&m, "unused-allocator") == RULE_YES && facts_found.certainty == FINDING_CERTAIN && facts_says(FINDING_CAUSE, "defines malloc itself"), "unused-allocator: preloaded in vain");
+	m.deployed[0].way = FACTS_PRELOADED;
+	ok(facts_ask(&m, "unused-allocator") == RULE_YES, "unused-allocator: the second one that is preloaded");
+	m.f.id.nenv = 0;
+	ok(facts_ask(&m, "unused-allocator") == RULE_NO, "unused-allocator: what is linked has been replaced by one that is preloaded");
+	m.deployed[0].way = FACTS_IN_LIBC;
 	m.f.heap.nallocators = 2;
 	m.allocator[1] = (struct heap_allocator){ .name = "jemalloc", .owner = "libjemalloc.so.2" };
 	ok(facts_ask(&m, "unused-allocator") == RULE_YES, "unused-allocator: its heap is idle");
