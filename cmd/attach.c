@@ -153,10 +153,13 @@ static void catch_signals(void)
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &sa, NULL);
 }
 
-/* Until the time is over, or somebody has enough of it, or the process has gone. */
-static void stay(pid_t pid, double seconds)
+/* Objects that are loaded meanwhile are hooked too. Until the time is over, or somebody has enough of it, or the process has gone. */
+static void stay(pid_t pid, const struct attach_options *o, double seconds)
 {
 	struct timespec until, now;
+	uint64_t seen = 0;
+	size_t stored;
+	struct err later;       /* what cannot be followed now is looked for again */
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	double end = (double)until.tv_sec + (double)until.tv_nsec * 1e-9 + seconds;
@@ -164,6 +167,10 @@ static void stay(pid_t pid, double seconds)
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		double left = end - (double)now.tv_sec - (double)now.tv_nsec * 1e-9;
 		if (left <= 0) return;
+		if (!attach_follow(pid, o, &seen, &stored, &later) && stored) {
+			printf("followed     %zu stores in objects that were loaded\n", stored);
+			fflush(stdout);
+		}
 		if (left > 0.5) left = 0.5;
 		nanosleep(&(struct timespec){ .tv_sec = 0, .tv_nsec = (long)(left * 1e9) }, NULL);
 	}
@@ -184,7 +191,7 @@ static int run_plan(const struct attach_command *o, struct attach_plan *p, struc
 	printf("attached     %zu stores, %zu threads stopped for %.1f ms\n", r.writes, r.threads, r.pause_s * 1e3);
 	fflush(stdout);
 	if (!(o->period > 0)) return 0;
-	stay(p->pid, o->period);
+	stay(p->pid, &p->options, o->period);
 	return attaching_end(p->pid, e);
 }
 

@@ -17,10 +17,10 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { TRIES = 5 };
+enum { TRIES = 5, LOG_SPARE = 2048 /* writes for objects that are loaded later */ };
 
 /* Where things are in the area. */
-struct layout { uint64_t code, image, log, segment, segment_size, private, private_size, mark, size; };
+struct layout { uint64_t code, image, log, log_max, segment, segment_size, private, private_size, mark, size; };
 
 struct apply {
 	struct attach_plan *p;
@@ -84,6 +84,7 @@ static int check(struct apply *a)
 	struct home h;
 
 	if (maps_read(&now, a->p->pid, a->e)) return -1;
+	if (!now.n) return err_set(a->e, ERR_GONE, "pid %d: it has exited meanwhile", (int)a->p->pid);
 	uint64_t home = home_find(&now, a->p->target.mem, &h);
 	a->changed = !same_objects(&a->p->target.maps, &now) || home != a->p->home_addr || (home && h.state != a->p->home.state);
 	maps_free(&now);
@@ -101,7 +102,8 @@ static struct layout lay_out(const struct attach_plan *p, unsigned scale)
 	struct layout l = { .code = HOME_PAGE, .image = HOME_PAGE + p->jumps.room_size };
 
 	l.log = l.image + p->link.size;
-	l.segment = l.log + page_up(p->nwrites * sizeof *p->write + 1);
+	l.log_max = 2 * p->nwrites + LOG_SPARE;
+	l.segment = l.log + page_up(l.log_max * sizeof *p->write);
 	l.segment_size = page_up(ATTACH_SEGMENT_SIZE >> 2 * scale);
 	l.private = l.segment + l.segment_size;
 	l.private_size = page_up(ATTACH_PRIVATE_SIZE >> 2 * scale);
@@ -153,6 +155,7 @@ static int map_image(struct apply *a, const struct layout *l)
 	h->image = at;
 	h->image_end = at + k->size;
 	h->log = h->area + l->log;
+	h->log_max = l->log_max;
 	h->block = at + k->block;
 	for (unsigned i = 0; i < k->nsegments; i++) {
 		const struct link_segment *g = &k->segment[i];
@@ -239,16 +242,6 @@ static uint32_t nature_of(const struct got *g, const struct attach_entry *entry,
 	return g->name[i].owner == g->name[0].owner ? ATTACH_LEAF : ATTACH_OUTER;
 }
 
-/* Behind those of the process. */
-static struct attach_module own_module(const struct apply *a)
-{
-	const struct link *k = &a->p->link;
-	const struct home *h = &a->s.home;
-
-	return (struct attach_module){ .start = h->image, .end = h->image + k->size, .text = h->text, .text_end = h->text_end, .text_offset = h->text - h->image,
-		.bias = h->image, .hdr = h->image + k->hdr, .hdr_end = h->image + k->hdr_end, .text_readable = 1, .path = "alloctop-attach.so" };
-}
-
 static void fill_block(struct apply *a, int marked)
 {
 	struct attach_block *b = link_block(&a->p->link);
@@ -306,7 +299,7 @@ static int write_image(struct apply *a, int marked)
 	const struct attach_block *b = link_block(k);
 
 	link_move(k, a->s.home.image);
-	a->module[a->nmodules++] = own_module(a);
+	a->module[a->nmodules++] = link_module(k);
 	fill_block(a, marked);
 	if (a->p->jumps.n && write_trampolines(a)) return -1;
 	if (step("image", a->e) || session_write(&a->s, k->base, k->bytes, k->stored, a->e)) return -1;
@@ -315,17 +308,22 @@ static int write_image(struct apply *a, int marked)
 
 /* ---- the hooks ----------------------------------------------------------------------------------------------------------------------------- */
 
+int attach_aim(struct attach_write *w, const struct attach_block *b, uint64_t home)
+{
+	int landing = w->kind != GOT_CALL;
+	uint64_t new = landing ? home + HOME_PAGE + (uint64_t)w->entry * HOME_LANDING : b->entry[w->entry].hook;
+
+	memcpy(w->new, &new, sizeof new);
+	return landing;
+}
+
 static int write_log(struct apply *a)
 {
 	const struct attach_block *b = link_block(&a->p->link);
 	struct home *h = &a->s.home;
 
 	for (size_t i = 0; i < a->p->nwrites; i++) {
-		struct attach_write *w = &a->p->write[i];
-		uint64_t landing = a->s.home_addr + HOME_PAGE + (uint64_t)w->entry * HOME_LANDING;
-		uint64_t new = w->kind == GOT_CALL ? b->entry[w->entry].hook : landing;
-		if (w->kind != ATTACH_JUMP) memcpy(w->new, &new, sizeof new);
-		h->landed += w->kind == GOT_ADDRESS || w->kind == GOT_DATA;
+		if (a->p->write[i].kind != ATTACH_JUMP) h->landed += attach_aim(&a->p->write[i], b, a->s.home_addr);
 	}
 	for (unsigned i = 0; i < ATTACH_ENTRIES_MAX; i++) h->target[i] = b->entry[i].hook ? b->entry[i].hook : b->entry[i].real;
 	h->log_entries = a->p->nwrites;
@@ -356,7 +354,8 @@ static int store(struct apply *a)
 	}
 	a->s.home.state = HOME_ATTACHED;
 	if (session_write_home(&a->s, a->e) || step("active", a->e)) return -1;
-	return session_write(&a->s, a->s.home.block + offsetof(struct attach_block, state), &active, sizeof active, a->e);
+	if (session_write(&a->s, a->s.home.block + offsetof(struct attach_block, state), &active, sizeof active, a->e)) return -1;
+	return session_alive(&a->s) ? 0 : err_set(a->e, ERR_GONE, "pid %d: it has exited meanwhile", (int)a->p->pid);
 }
 
 /* ---- all of it, or nothing ------------------------------------------------------------------------------------------------------------------- */
@@ -412,6 +411,11 @@ int attach_apply(struct attach_plan *p, struct attach_result *r, struct err *e)
 		struct attach_options o = p->options;
 		pid_t pid = p->pid;
 		attach_plan_free(p);
-		if (attach_plan(p, pid, &o, e)) return -1;
+		if (attach_plan(p, pid, &o, e)) {
+			struct proc now;
+			struct err unimportant;
+			if (!proc_read(&now, pid, &unimportant) && now.state == 'Z') e->kind = ERR_GONE;
+			return -1;
+		}
 	}
 }

@@ -72,6 +72,10 @@ struct attach_plan {
 int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o, struct err *e);
 void attach_plan_free(struct attach_plan *p);
 
+/* Looks whether objects were loaded since, and hooks them too; tells the agent what is loaded now. Cheap when *seen says that nothing has
+   changed (0 at first). How many words were stored in *stored. UNSUPPORTED when it is not attached. */
+int attach_follow(pid_t pid, const struct attach_options *o, uint64_t *seen, size_t *stored, struct err *e);
+
 /* What an entry is called. */
 const char *attach_entry_name(const struct attach_plan *p, unsigned entry);
 
@@ -89,5 +93,10 @@ struct attach_undone {
 };
 /* Puts everything back. UNSUPPORTED when nothing is attached there. */
 int attach_undo(pid_t pid, struct attach_undone *u, struct err *e);
+
+/* ---- between apply.c and follow.c ---- */
+
+/* Where a GOT entry will lead: to the hook, or 1: to the landing. */
+int attach_aim(struct attach_write *w, const struct attach_block *b, uint64_t home);
 
 #endif

@@ -130,6 +130,20 @@ struct attach_block *link_block(const struct link *k)
 	return (struct attach_block *)(void *)(k->bytes + k->block);
 }
 
+struct attach_module link_module(const struct link *k)
+{
+	struct attach_module m = { .start = k->base, .end = k->base + k->size, .bias = k->base, .hdr = k->base + k->hdr, .hdr_end = k->base + k->hdr_end,
+	                           .text_readable = 1, .path = "alloctop-attach.so" };
+
+	for (unsigned i = 0; i < k->nsegments; i++)
+		if (k->segment[i].prot & PROT_EXEC) {
+			m.text = k->base + k->segment[i].start;
+			m.text_end = k->base + k->segment[i].end;
+			m.text_offset = k->segment[i].start;
+		}
+	return m;
+}
+
 void link_close(struct link *k)
 {
 	free(k->bytes);

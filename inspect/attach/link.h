@@ -27,6 +27,8 @@ int link_open(struct link *k, const char *path, struct err *e);
 /* For another address. */
 void link_move(struct link *k, uint64_t base);
 struct attach_block *link_block(const struct link *k);
+/* Itself, as a loaded object at its address: it unwinds its own frames too. */
+struct attach_module link_module(const struct link *k);
 void link_close(struct link *k);
 
 #endif

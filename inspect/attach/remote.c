@@ -6,6 +6,7 @@
 
 #include "inspect/attach/inside.h"
 #include "inspect/attach/loaded.h"
+#include "inspect/target/mem.h"
 #include "inspect/target/target.h"
 
 enum { PAGE = 4096, ALIGN = 16, CODE_MAX = 512 };
@@ -52,6 +53,16 @@ void remote_original(const struct target *t, uint64_t addr, uint8_t *buf, size_t
 	if (fd < 0) return;
 	if (pread(fd, buf, n, (off_t)(m->offset + (addr - m->start))) < 0) memset(buf, 0, n);
 	close(fd);
+}
+
+int remote_littered(const struct target *t, const uint64_t *room, size_t rooms)
+{
+	uint8_t bytes[CODE_MAX];
+	size_t size = remote_size();
+
+	for (size_t i = 0; i < rooms; i++)
+		if (mem_read_some(t->mem, room[i], bytes, size) == size && remote_is_code(bytes)) return 1;
+	return 0;
 }
 
 void remote_sweep(const struct seize *s, const struct target *t, const uint64_t *room, size_t rooms, int mem)

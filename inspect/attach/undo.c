@@ -227,6 +227,16 @@ static void work(void *arg)
 	if (stood > x->u->pause_s) x->u->pause_s = stood;
 }
 
+/* An alloctop may have been killed when all was done but for its own last bytes. */
+static void tidy(void *arg)
+{
+	struct undo *x = arg;
+	struct err unimportant;
+
+	if (!session_open(&x->s, x->pid, &x->target, x->room, x->rooms, &unimportant)) remote_sweep(&x->s.seize, &x->target, x->room, x->rooms, x->s.mem);
+	session_close(&x->s);
+}
+
 /* 1: its threads would not stop just then. */
 static int round_of(pid_t pid, struct attach_undone *u, struct err *e)
 {
@@ -234,12 +244,13 @@ static int round_of(pid_t pid, struct attach_undone *u, struct err *e)
 
 	if (target_open_pid(&x.target, pid, e)) return -1;
 	x.home_addr = home_find(&x.target.maps, x.target.mem, &x.home);
+	loaded_read(&x.loaded, &x.target);
+	x.rooms = remote_rooms(&x.target, &x.loaded, x.room, ATTACH_ROOMS);
 	if (!x.home_addr) {
+		if (remote_littered(&x.target, x.room, x.rooms)) session_run(tidy, &x);
 		err_set(e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)pid);
 	} else {
-		loaded_read(&x.loaded, &x.target);
 		x.stacks = target_stacks(&x.target, &x.stack);
-		x.rooms = remote_rooms(&x.target, &x.loaded, x.room, ATTACH_ROOMS);
 		if (session_run(work, &x)) err_set(e, ERR_FAIL, "pid %d: no thread for detaching", (int)pid);
 	}
 	free(x.write);

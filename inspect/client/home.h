@@ -37,10 +37,10 @@ struct home {
 	uint64_t text, text_end;        /* executable part */
 	uint64_t data, data_end;        /* writable part: the anchor is in it, and the block at `block` */
 	uint64_t block;
-	uint64_t log, log_entries;      /* struct attach_write (inspect/attach) */
+	uint64_t log, log_entries, log_max;     /* struct attach_write (inspect/attach) */
 	uint64_t code, code_end;        /* executable memory of ours besides (trampolines) */
 	uint64_t landed;                /* stores, ever, that let the program see the landing's addresses */
-	uint64_t reserved[6];
+	uint64_t reserved[5];
 	uint64_t target[HOME_TARGETS];  /* where each jump of the landing leads */
 };
 

@@ -86,6 +86,11 @@ static struct state state_of(pid_t pid)
 
 static int same(const struct state *a, const struct state *b)
 {
+	size_t at = 0;
+
+	while (at < a->n && at < b->n && a->text[at] == b->text[at]) at++;
+	if (a->n != b->n || at < a->n) printf("# %zu and %zu bytes of files, differing from %zu on\n", a->n, b->n, at);
+	if (a->slots != b->slots) printf("# %zu and %zu words\n", a->slots, b->slots);
 	return a->n == b->n && a->slots == b->slots && !memcmp(a->text, b->text, a->n) && !memcmp(a->slot, b->slot, a->slots * sizeof *a->slot);
 }
 
