@@ -34,6 +34,15 @@ static uint64_t top_size(struct glibc *g, struct glibc_arena *a)
 	return size < GLIBC_FENCE || size > a->system_mem ? 0 : size;
 }
 
+/* Beyond the end of the heap as the map has it, in nothing else: brk was called since the map was read. A heap that grows all the time is
+   never caught between two such calls. */
+static int has_grown(const struct glibc *g, uint64_t start, uint64_t top)
+{
+	const struct map *m = maps_find(&g->t->maps, start), *end = g->t->maps.map + g->t->maps.n;
+
+	return g->t->pid && m && !strcmp(m->path, "[heap]") && top >= m->end && (m + 1 == end || top < m[1].start);
+}
+
 static void main_segment(struct glibc *g)
 {
 	struct glibc_arena *a = &g->arena[0];
@@ -42,7 +51,7 @@ static void main_segment(struct glibc *g)
 	/* the second by arithmetic: what the arena got from the system ends with its top */
 	if (g->sbrk_base && g->sbrk_base <= a->top) s.start = align_up(g->sbrk_base);
 	else if (a->system_mem <= s.end) s.start = align_up(s.end - a->system_mem);
-	if (!s.start || !target_is_anonymous(g->t, s.start) || !target_is_anonymous(g->t, a->top)) {
+	if (!s.start || !target_is_anonymous(g->t, s.start) || (!target_is_anonymous(g->t, a->top) && !has_grown(g, s.start, a->top))) {
 		glibc_bad(g, "the main arena's memory is not where it says");
 		return;
 	}
