@@ -58,7 +58,7 @@ static void gather(const struct cost *c, struct facts *f)
 	size_t n = c->nstacks < STACKS_LOOKED_AT ? c->nstacks : STACKS_LOOKED_AT, k;
 	double all = 0;
 
-	qsort(c->stack, c->nstacks, sizeof *c->stack, by_weight);
+	if (c->nstacks) qsort(c->stack, c->nstacks, sizeof *c->stack, by_weight);
 	for (size_t i = 0; i < c->nstacks; i++) all += c->stack[i].weight[0];
 	f->fault = xcalloc(n + 1, sizeof *f->fault);
 	for (size_t i = 0; i < n && all > 0; i++) {
@@ -71,7 +71,7 @@ static void gather(const struct cost *c, struct facts *f)
 		else free(words);
 		f->fault[k].share += s->weight[0] / all;
 	}
-	qsort(f->fault, f->nfaults, sizeof *f->fault, by_share);
+	if (f->nfaults) qsort(f->fault, f->nfaults, sizeof *f->fault, by_share);
 	while (f->nfaults > STACKS) free(f->fault[--f->nfaults].stack);
 }
 
