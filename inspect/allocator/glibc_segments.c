@@ -40,7 +40,7 @@ static int has_grown(const struct glibc *g, uint64_t start, uint64_t top)
 {
 	const struct map *m = maps_find(&g->t->maps, start), *end = g->t->maps.map + g->t->maps.n;
 
-	return g->t->pid && m && !strcmp(m->path, "[heap]") && top >= m->end && (m + 1 == end || top < m[1].start);
+	return m && !strcmp(m->path, "[heap]") && top >= m->end && (m + 1 == end || top < m[1].start);
 }
 
 static void main_segment(struct glibc *g)

@@ -66,6 +66,22 @@ static void broken(const char *what, uint64_t at, uint64_t value)
 	fix_free(&f);
 }
 
+/* The heap has grown since the map was read: brk moved its end from in front of the top to behind it. */
+static void grown(void)
+{
+	struct fixture f;
+	struct heap_allocator a;
+	struct sum s;
+
+	memset(bytes, 0, sizeof bytes);
+	fix_build(&f, bytes, 2, 3, 1);
+	f.target.maps.map[2].end = FIX_HEAP + FIX_BLOCK - 0x2000;
+	read_it(&f, ALLOCATOR_FULL, &a, &s);
+	ok(a.status == HEAP_COMPLETE && a.live_bytes == f.live_bytes, "a heap that has grown since its map was read: %s", a.status_text);
+	heap_allocator_free(&a);
+	fix_free(&f);
+}
+
 static void absent(void)
 {
 	struct fixture f;
@@ -81,6 +97,7 @@ static void absent(void)
 
 int main(void)
 {
+	grown();
 	whole(0, 0, 0, "2.17 to 2.22");
 	whole(1, 0, 0, "2.23");
 	whole(1, 1, 0, "2.24, 2.25");
