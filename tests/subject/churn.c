@@ -122,12 +122,18 @@ static void on_usr1(int sig) { (void)sig; asked = 1; }
 int main(void)
 {
 	pthread_t t[THREADS + 2];
+	sigset_t usr1;
 	char c;
 
+	/* the main thread's alone: it is the one that waits */
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_usr1 }, NULL);
 	for (unsigned i = 0; i < THREADS; i++) pthread_create(&t[i], NULL, churner, (void *)(uintptr_t)i);
 	pthread_create(&t[THREADS], NULL, starter, NULL);
 	pthread_create(&t[THREADS + 1], NULL, forker, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
 	puts("ready");
 	fflush(stdout);
 	for (ssize_t r; (r = read(0, &c, 1)) > 0 || (r < 0 && errno == EINTR);) {
