@@ -80,6 +80,7 @@ static void figures(const struct facts *f, unsigned columns)
 	at += (size_t)snprintf(words, sizeof words, "RSS %s", units_bytes(facts_rss(f), a));
 	if (!isnan(m->live)) at += (size_t)snprintf(words + at, sizeof words - at, ", live %s (%s)", units_bytes(m->live, a), f->live_source ? f->live_source : "ledger");
 	if (!isnan(free)) at += (size_t)snprintf(words + at, sizeof words - at, ", free and resident %s", units_bytes(free, b));
+	if (f->heap_group.known) snprintf(words + at, sizeof words - at, ", not malloc's %s", units_bytes(facts_ledger(f, NULL, ""), a));
 	labelled("memory", words, columns);
 	at = (size_t)snprintf(words, sizeof words, "%u on %u processor%s", f->threads, f->cpus, f->cpus == 1 ? "" : "s");
 	if (f->locks_group.known && f->locks.allocator_lost >= 0)
