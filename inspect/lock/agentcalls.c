@@ -88,7 +88,7 @@ static void take_calls(struct lock_calls *c, const struct snapshot *now)
 
 static int same(const struct snap_site *a, const struct snap_site *b)
 {
-	return a->depth == b->depth && !memcmp(a->pc, b->pc, a->depth * sizeof *a->pc);
+	return a->depth == b->depth && (!a->depth || !memcmp(a->pc, b->pc, a->depth * sizeof *a->pc));
 }
 
 static int by_lost(const void *x, const void *y)
