@@ -206,6 +206,8 @@ void table_cell(const struct table_column *c, const union table_cell *v, int dif
 		strcpy(buf, c->kind == FIGURE_BAR ? "" : "-");
 		return;
 	}
+	/* what reads as zero has no sign */
+	if (c->kind == FIGURE_SHARE && fabs(x) < 0.0005) x = 0;
 	if (sign && x > 0) *buf++ = '+';
 	switch (c->kind) {
 	case FIGURE_BYTES: units_bytes(x, buf); break;
