@@ -12,7 +12,8 @@
 
 enum {
 	PAGE = 4096,
-	FAULTS_MIN = 10000,             /* per second: with what unmapping costs, one to two percent of a processor */
+	FAULTS_MIN = 1000,              /* per second: below, nobody would notice */
+	FAULTS_OF_CPU = 20000,          /* per second of processor time: with what unmapping costs, two percent of it and more */
 	SITES = 3,
 	JEMALLOC_DEFAULT_MS = 10000,
 };
@@ -25,7 +26,7 @@ static const double fault_s = 0.5e-6;
 #define MMAP_THRESHOLD_MAX (32.0 * (1 << 20))           /* glibc, malloc/malloc.c, DEFAULT_MMAP_THRESHOLD_MAX of 64-bit */
 
 struct churn {
-	double faults, again;
+	double faults, of_cpu, again;           /* per second, per second of processor time; share without growth */
 	double large;                   /* bytes per second of sites whose blocks are beyond the threshold; NAN without an agent */
 	double largest;                 /* mean size of the largest of them */
 };
@@ -48,6 +49,9 @@ static void measure(const struct facts *f, const struct heap_allocator *a, struc
 	double grown = facts_rate(f, offsetof(struct facts_moment, rss)) / PAGE;
 
 	*c = (struct churn){ .faults = facts_rate(f, offsetof(struct facts_moment, minor_faults)), .large = f->agent_group.known ? 0 : NAN };
+	/* of the time that it got: a machine that is short of processors does not cure it */
+	double cpu = facts_rate(f, offsetof(struct facts_moment, user_s)) + facts_rate(f, offsetof(struct facts_moment, system_s));
+	c->of_cpu = cpu > 0 ? c->faults / cpu : c->faults;
 	c->again = c->faults > 0 ? 1 - fmax(grown, 0) / c->faults : 0;
 	for (size_t i = 0; f->agent_group.known && i < f->nsites; i++) {
 		if (!is_large(&f->site[i], a)) continue;
@@ -111,19 +115,19 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 {
 	const struct heap_allocator *a = f->heap.nallocators && f->heap.allocator[0].in_use ? &f->heap.allocator[0] : NULL;
 	struct churn c;
-	char faults[UNITS_MAX], bytes[UNITS_MAX];
+	char faults[UNITS_MAX], rate[UNITS_MAX], bytes[UNITS_MAX];
 
 	if (!a) return RULE_NO;
 	measure(f, a, &c);
 	if (isnan(c.faults)) return finding_missing(out, "its page faults could not be counted");
-	if (c.faults < FAULTS_MIN || c.again < again_min) return RULE_NO;
+	if (c.faults < FAULTS_MIN || c.of_cpu < FAULTS_OF_CPU || c.again < again_min) return RULE_NO;
 	/* faults may be for files, or copies after a fork: only memory that is given back, or an agent, says that it is malloc's doing */
 	int by_agent = c.large >= c.again * c.faults * PAGE / 2;
 	if (!by_agent && isnan(f->shrinks)) return finding_missing(out, "%s page faults per second; whether memory is given back could not be seen", units_count(c.faults, faults));
 	if (!by_agent && f->shrinks < shrinks_min) return RULE_NO;
 	finding_headline(out, "%s: %s page faults per second for memory that it had before", a->name, units_count(c.faults, faults));
-	finding_say(out, FINDING_EVIDENCE, "%s faults per second (threshold: %s), %.0f %% of them without growth of RSS (80 %%): %s per second", faults, "10k", c.again * 100,
-	            units_bytes(c.again * c.faults * PAGE, bytes));
+	finding_say(out, FINDING_EVIDENCE, "%s faults per second of processor time (threshold: 20k, and 1k per second), %.0f %% of them without growth of RSS (80 %%): %s per second",
+	            units_count(c.of_cpu, rate), c.again * 100, units_bytes(c.again * c.faults * PAGE, bytes));
 	if (!isnan(f->shrinks)) finding_say(out, FINDING_EVIDENCE, "in %.0f %% of looks a millisecond apart its resident memory had become less (threshold: 2 %%)", f->shrinks * 100);
 	if (by_agent) finding_say(out, FINDING_EVIDENCE, "blocks beyond the mmap threshold are allocated at %s per second", units_bytes(c.large, bytes));
 	say_sites(f, out, a);
@@ -144,7 +148,7 @@ const struct rule rule_mmap_churn = {
 		"thresholds when a mapped block is freed, up to 32 MiB, unless one of them has been set: then it never does. What tells is page faults without growth of the resident memory, "
 		"while that becomes less again and again; with an agent, the sites that allocate such blocks. A program that maps and unmaps by itself looks the same without an agent, so it is "
 		"likely only. Copies after a fork and file pages fault too, but give nothing back. Other allocators do it when they are told to give back at once (dirty_decay_ms:0, PURGE_DELAY=0).",
-	.threshold = "10000 minor faults per second, 80 % of them without growth; less resident memory than before in 2 % of looks a millisecond apart, or an agent that saw half of these bytes allocated in blocks beyond the threshold",
+	.threshold = "20000 minor faults per second of processor time, and 1000 per second, 80 % of them without growth; less resident memory than before in 2 % of looks a millisecond apart, or an agent that saw half of these bytes allocated in blocks beyond the threshold",
 	.source = "mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD; glibc, malloc/malloc.c, \"M_MMAP_THRESHOLD_DYNAMIC\"; musl, src/malloc/mallocng/malloc.c",
 	.test = test,
 };

@@ -39,25 +39,31 @@ static void mmap_churn(void)
 {
 	struct facts_site *s;
 
-	ok(churn("glibc", 10100, 0, 0.03) == RULE_YES && facts_says(FINDING_DO, "MALLOC_MMAP_THRESHOLD_=33554432") && facts_found.certainty == FINDING_LIKELY, "mmap-churn");
+	ok(churn("glibc", 20100, 0, 0.03) == RULE_YES && facts_says(FINDING_DO, "MALLOC_MMAP_THRESHOLD_=33554432") && facts_found.certainty == FINDING_LIKELY, "mmap-churn");
 	ok(facts_says(FINDING_EVIDENCE, "fixed by a setting"), "mmap-churn: the threshold is fixed");
-	ok(churn("glibc", 9900, 0, 0.03) == RULE_NO, "mmap-churn: fewer faults");
-	ok(churn("glibc", 10100, 0, 0.01) == RULE_NO, "mmap-churn: nothing is given back");
-	/* 10100 faults a second are 395 MiB in 10 s */
-	ok(churn("glibc", 10100, 200, 0.03) == RULE_NO, "mmap-churn: growth");
-	ok(churn("glibc", 10100, 0, NAN) == RULE_UNKNOWN, "mmap-churn: not seen whether it is given back");
+	ok(churn("glibc", 19900, 0, 0.03) == RULE_NO, "mmap-churn: fewer faults");
+	ok(churn("glibc", 20100, 0, 0.01) == RULE_NO, "mmap-churn: nothing is given back");
+	/* 20100 faults a second are 785 MiB in 10 s */
+	ok(churn("glibc", 20100, 300, 0.03) == RULE_NO, "mmap-churn: growth");
+	ok(churn("glibc", 20100, 0, NAN) == RULE_UNKNOWN, "mmap-churn: not seen whether it is given back");
+	churn("glibc", 1100, 0, 0.03);
+	for (size_t i = 0; i < m.f.nseries; i++) m.f.series[i].user_s /= 25;
+	ok(facts_ask(&m, "mmap-churn") == RULE_YES, "mmap-churn: of a process that gets little time");
+	faults(900, 0);
+	ok(facts_ask(&m, "mmap-churn") == RULE_NO, "mmap-churn: too few to be noticed");
+	churn("glibc", 20100, 0, NAN);
 	s = facts_site_make(&m, "load");
 	s->size = 1 << 20;
-	s->bytes_per_s = 10100 * 4096.0;
+	s->bytes_per_s = 20100 * 4096.0;
 	ok(facts_ask(&m, "mmap-churn") == RULE_YES && facts_found.certainty == FINDING_CERTAIN && facts_says(FINDING_FROM, "load"), "mmap-churn: by an agent");
 	s->size = 64 << 20;
 	ok(facts_ask(&m, "mmap-churn") == RULE_YES && facts_says(FINDING_DO, "use it again"), "mmap-churn: beyond any threshold");
 	s->size = 1000;
 	ok(facts_ask(&m, "mmap-churn") == RULE_UNKNOWN, "mmap-churn: small blocks are not it");
-	ok(churn("musl mallocng", 10100, 0, 0.03) == RULE_YES && facts_says(FINDING_CAUSE, "there is no setting"), "mmap-churn: musl");
+	ok(churn("musl mallocng", 20100, 0, 0.03) == RULE_YES && facts_says(FINDING_CAUSE, "there is no setting"), "mmap-churn: musl");
 	fresh("jemalloc", "5.3.0");
 	fact("dirty_decay", 0);
-	faults(10100, 0);
+	faults(20100, 0);
 	m.f.shrinks = 0.03;
 	ok(facts_ask(&m, "mmap-churn") == RULE_YES && facts_says(FINDING_DO, "dirty_decay_ms:10000"), "mmap-churn: jemalloc that gives back at once");
 }
