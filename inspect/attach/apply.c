@@ -17,7 +17,7 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { TRIES = 5, LOG_SPARE = 2048 /* writes for objects that are loaded later */ };
+enum { TRIES = 8, LOG_SPARE = 2048 /* writes for objects that are loaded later */ };
 
 /* Where things are in the area. */
 struct layout { uint64_t code, image, log, log_max, segment, segment_size, private, private_size, mark, size; };

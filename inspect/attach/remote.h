@@ -23,6 +23,10 @@ struct target;
 /* Where in its executable pages there is room: the places, at most `max` of them. 0: nowhere. */
 size_t remote_rooms(const struct target *t, const struct loadeds *l, uint64_t *room, size_t max);
 
+/* A thread that an alloctop had when it was killed has not made its system call, or not found back yet. Until it has, nothing may be mapped
+   or unmapped: the call may be about the same memory. */
+pid_t remote_pending(const struct seize *s, const uint64_t *room, size_t rooms, int mem);
+
 /* Takes one of the seized threads, and a room where no code of an alloctop that was killed is still needed; `mem` is /proc/PID/mem, open for reading and writing. -1 with *e: FAIL when none of the threads can be taken
    right now (each is in a restartable sequence). The thread is not fit for anything else until remote_close. */
 int remote_open(struct remote **out, const struct seize *s, const struct target *t, const uint64_t *room, size_t rooms, int mem, struct err *e);

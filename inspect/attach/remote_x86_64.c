@@ -170,6 +170,16 @@ static int in_code(const uint64_t *room, size_t rooms, int mem, uint64_t ip)
 	return 0;
 }
 
+/* A signal handler may interrupt it, but only when its call is done: before, its signals are blocked. */
+pid_t remote_pending(const struct seize *s, const uint64_t *room, size_t rooms, int mem)
+{
+	uint64_t pc, sp;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (!seize_registers(s->thread[i].tid, &pc, &sp) && in_code(room, rooms, mem, pc)) return s->thread[i].tid;
+	return 0;
+}
+
 /* One that waits in a system call is best: it is in the middle of nothing. */
 static pid_t choose(const struct seize *s, const uint64_t *room, size_t rooms, int mem, struct user_regs_struct *regs)
 {

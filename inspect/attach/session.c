@@ -26,8 +26,10 @@ int session_open(struct session *s, pid_t pid, const struct target *t, const uin
 	snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
 	s->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (s->mem < 0) return err_sys(e, errno, "pid %d: writing its memory", (int)pid);
-	if (!step("stop", e) && !seize_all(&s->seize, pid, patience_s, e) && !step("stopped", e)) return 0;
-	return -1;
+	if (step("stop", e) || seize_all(&s->seize, pid, patience_s, e) || step("stopped", e)) return -1;
+	pid_t pending = remote_pending(&s->seize, room, rooms, s->mem);
+	if (!pending) return 0;
+	return err_set(e, ERR_FAIL, "pid %d: thread %d has not come back yet from what a killed alloctop made it do: try again", (int)pid, (int)pending);
 }
 
 double session_close(struct session *s)

@@ -269,7 +269,7 @@ int attach_undo(pid_t pid, struct attach_undone *u, struct err *e)
 	for (long round = 0; round < ROUNDS; round++) {
 		if ((status = round_of(pid, u, e)) < 0) return -1;
 		if (!status && !u->image_left) break;
-		nanosleep(&(struct timespec){ .tv_nsec = (round + 1) * 2000000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = (round + 1) * 5000000 }, NULL);
 	}
 	return status ? -1 : 0;
 }

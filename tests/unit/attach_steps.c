@@ -54,6 +54,7 @@ static int end(struct subject *s)
 	if (!fgets(line, sizeof line, s->out)) *line = 0;
 	fclose(s->out);
 	waitpid(s->pid, &status, 0);
+	if (WIFSIGNALED(status)) printf("# it was ended by signal %d\n", WTERMSIG(status));
 	return sscanf(line, "wrong %u", &wrong) == 1 && !wrong && WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
@@ -119,6 +120,19 @@ static int is_clean(pid_t pid)
 	return clean;
 }
 
+/* Soon: a thread that finds its way back after a death of ours may take a while. */
+static int settles(pid_t pid)
+{
+	struct attach_undone u;
+	struct err e;
+
+	for (int i = 0; i < 100 && !is_clean(pid); i++) {
+		usleep(10000);
+		attach_undo(pid, &u, &e);
+	}
+	return is_clean(pid);
+}
+
 /* ---- steps -------------------------------------------------------------------------------------------------------------------------------- */
 
 static enum { COUNT, FAIL, DIE, KILL } mode;
@@ -178,6 +192,24 @@ static int steps_of(int (*what)(pid_t, struct err *), pid_t pid)
 	return count;
 }
 
+/* A thread that finds its way back after a death of ours may take a while, and the bytes that it needs stay until then. */
+static int same_soon(const struct state *before, pid_t pid)
+{
+	int good = 0;
+
+	for (int i = 0; i < 100 && !good; i++) {
+		struct state now = state_of(pid);
+		struct err e;
+		good = same(before, &now);
+		free(now.text);
+		free(now.slot);
+		if (good) break;
+		usleep(20000);
+		detach(pid, &e);
+	}
+	return good;
+}
+
 /* Each step, or one in so many. */
 static void test(const char *path, int stride)
 {
@@ -229,12 +261,10 @@ static void test(const char *path, int stride)
 		deaths += die_in(attach, s.pid);
 		mode = COUNT;
 		detach(s.pid, &e);
-		if (!is_clean(s.pid)) printf("# left after death %d: %s\n", at, e.text), bad_death++;
+		if (!settles(s.pid)) printf("# left after death %d: %s\n", at, e.text), bad_death++;
 		mode = DIE;
 	}
-	after = state_of(s.pid);
-	ok(!bad_death && same(&before, &after), "%s: killed at each step of attaching (%d times): detach puts everything back", path, deaths);
-	drop(&after);
+	ok(!bad_death && same_soon(&before, s.pid), "%s: killed at each step of attaching (%d times): detach puts everything back", path, deaths);
 	for (at = 0, deaths = bad_death = 0; at < detaching; at += stride) {
 		mode = COUNT;
 		if (attach(s.pid, &e)) printf("# %s\n", e.text), bad_death++;
@@ -242,11 +272,9 @@ static void test(const char *path, int stride)
 		deaths += die_in(detach, s.pid);
 		mode = COUNT;
 		detach(s.pid, &e);
-		if (!is_clean(s.pid)) printf("# left after death %d: %s\n", at, e.text), bad_death++;
+		if (!settles(s.pid)) printf("# left after death %d: %s\n", at, e.text), bad_death++;
 	}
-	after = state_of(s.pid);
-	ok(!bad_death && same(&before, &after), "%s: killed at each step of detaching (%d times): another does it", path, deaths);
-	drop(&after);
+	ok(!bad_death && same_soon(&before, s.pid), "%s: killed at each step of detaching (%d times): another does it", path, deaths);
 	drop(&before);
 	step_hook = NULL;
 	ok(end(&s), "%s: it has not noticed any of it", path);
