@@ -144,7 +144,7 @@ static struct state *make(struct census *c)
 	char more[96] = "";
 	if (unseen) snprintf(more, sizeof more, "; %u not looked at yet", unseen);
 	if (denied) snprintf(more + strlen(more), sizeof more - strlen(more), "; %u may not be looked at%s", denied, geteuid() ? " (run as root)" : "");
-	table_note(t, "%u with an agent%s%s", agents, more, agents ? "" : "; start one with  alloctop run -- CMD");
+	table_note(t, "%u with an agent%s%s", agents, more, agents ? "" : "; alloctop run -- CMD starts one, attach PID adds one");
 	s->table[STATE_PROCESSES] = t;
 	if (post_wanted(&c->post) & 1u << STATE_GROUPS) s->table[STATE_GROUPS] = groups_table(k, n, now);
 	free(k);

@@ -151,7 +151,7 @@ static void agent(struct surface *s, unsigned row, const struct state *x)
 		else snprintf(text, sizeof text, "live %s in %s objects", a, units_count(f[STATE_OBJECTS], b));
 		if (!isnan(f[STATE_LIVE])) at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
 		at = piece(s, row, at, s->columns, STYLE_DIM, "no agent");
-		piece(s, row, at, s->columns, STYLE_DIM, "who allocates, and how much: alloctop run");
+		piece(s, row, at, s->columns, STYLE_DIM, "who allocates: alloctop run, or attach");
 		return;
 	}
 	bytes(f[STATE_SAMPLED], a);

@@ -105,6 +105,6 @@ const struct panel panel_sites = {
 	.key = '1', .name = "Sites", .table = STATE_SITES, .shape = &shape, .parts = PANEL_AGENT,
 	.help = "Who holds the live heap, by the function that allocates and its caller.",
 	.enter = "the whole call stack, with files and lines",
-	.without = "Call sites need the agent: start the program with  alloctop run -- CMD",
+	.without = "Call sites need the agent: start the program with  alloctop run -- CMD,  or put it into this one with  alloctop attach PID",
 	.fill = fill, .other = &panel_callees,
 };

@@ -90,7 +90,7 @@ static void fill(struct table *t, const struct observation *o)
 	}
 	if (o->snap) agent(t, o->snap, o->before, o->interval_s);
 	if (o->locks) waits(t, o->locks);
-	if (!o->snap) table_note(t, "RATE, CALLS and ALLOC need the agent:  alloctop run -- CMD");
+	if (!o->snap) table_note(t, "RATE, CALLS and ALLOC need the agent:  alloctop run -- CMD,  alloctop attach PID");
 }
 
 const struct panel panel_threads = {

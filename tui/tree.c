@@ -126,7 +126,7 @@ const struct panel panel_callees = {
 	.key = '1', .name = "Sites", .table = STATE_CALLEES, .shape = &shape_callees, .parts = PANEL_AGENT,
 	.help = "The live heap as a call tree: from main down to who allocates.",
 	.enter = "opens or closes a branch; so do left and right",
-	.without = "Call sites need the agent: start the program with  alloctop run -- CMD",
+	.without = "Call sites need the agent: start the program with  alloctop run -- CMD,  or put it into this one with  alloctop attach PID",
 	.fill = fill_callees, .other = &panel_callers,
 };
 
@@ -134,6 +134,6 @@ const struct panel panel_callers = {
 	.key = '1', .name = "Sites", .table = STATE_CALLERS, .shape = &shape_callers, .parts = PANEL_AGENT,
 	.help = "The live heap as a tree of callers: from who allocates up to main.",
 	.enter = "opens or closes a branch; so do left and right",
-	.without = "Call sites need the agent: start the program with  alloctop run -- CMD",
+	.without = "Call sites need the agent: start the program with  alloctop run -- CMD,  or put it into this one with  alloctop attach PID",
 	.fill = fill_callers, .other = &panel_sites,
 };

@@ -229,7 +229,7 @@ static void write_profile(struct view *v, const char *format)
 
 	if (!s) return;
 	if (*v->gone) view_say(v, "the process has ended: there is no profile to be had of it any more");
-	else if (!*s->text[STATE_AGENT]) view_say(v, "a profile needs the agent: start the program with  alloctop run -- CMD");
+	else if (!*s->text[STATE_AGENT]) view_say(v, "a profile needs the agent:  alloctop run -- CMD,  alloctop attach PID");
 	else if (act_begin(v->act, s->pid, s->text[STATE_PROGRAM], format)) view_say(v, "one is being written already");
 	else view_say(v, "writing the profile...");
 }
