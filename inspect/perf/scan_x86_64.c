@@ -146,6 +146,11 @@ static unsigned jump_of(const struct scan *s, const uint8_t *p, size_t n, uint64
 {
 	unsigned length = n >= 5 && p[0] == 0xe9 ? 5 : n >= 6 && ((p[0] == 0x0f && (p[1] & 0xf0) == 0x80) || (p[0] == 0xff && p[1] == 0x25)) ? 6 : 0;
 
+	/* through a variable, as our agent does: lea to(%rip), %rax; jmp *(%rax) */
+	if (n >= 9 && p[0] == 0x48 && p[1] == 0x8d && p[2] == 0x05 && p[7] == 0xff && p[8] == 0x20) {
+		*to = load(s, at + 7 + (uint64_t)(int64_t)displacement(p + 3));
+		return 9;
+	}
 	if (n >= 2 && ((p[0] & 0xf0) == 0x70 || p[0] == 0xeb)) {
 		*to = at + 2 + (uint64_t)(int64_t)(int8_t)p[1];
 		return 2;

@@ -9,7 +9,7 @@
 #include "inspect/target/target.h"
 #include "tests/tap.h"
 
-enum { F = 0x100, G = 0x140, ALIAS = 0x180, TAIL = 0x1c0, PLT = 0x200, GOT = 0x240, FAR = 0x280, IF = 0x2c0, NAMED = 0x300, CALLERS = 0x400, SIZE = 0x1000 };
+enum { F = 0x100, G = 0x140, ALIAS = 0x180, TAIL = 0x1c0, PLT = 0x200, GOT = 0x240, FAR = 0x280, IF = 0x2c0, NAMED = 0x300, HOOK = 0x340, CALLERS = 0x400, SIZE = 0x1000 };
 
 static uint8_t *code;
 
@@ -40,7 +40,7 @@ static uint64_t call_through_got(unsigned at)
 
 int main(void)
 {
-	uint64_t ret, through[SCAN_JUMPS], base, to_far, to_if, to_named, to_f, to_g, to_alias, to_tail, to_plt, to_got;
+	uint64_t ret, through[SCAN_JUMPS], base, to_far, to_if, to_hook, to_named, to_f, to_g, to_alias, to_tail, to_plt, to_got;
 	struct target t;
 	struct err e = { 0 };
 
@@ -62,6 +62,10 @@ int main(void)
 	jump(IF + 21, 0x84, PLT);               /* if at all */
 	memset(code + NAMED, 0x90, 20);
 	jump(NAMED + 20, 0xe9, ALIAS);          /* or to a second name */
+	static const uint8_t hook[] = { 0x48, 0x8d, 0x05, 0, 0, 0, 0, 0xff, 0x20 };
+	int32_t variable = GOT - (HOOK + 7);
+	memcpy(code + HOOK, hook, sizeof hook);
+	memcpy(code + HOOK + 3, &variable, sizeof variable);    /* goes on where a variable says */
 	to_f = call(CALLERS, F);
 	to_g = call(CALLERS + 0x20, G);
 	to_alias = call(CALLERS + 0x40, ALIAS);
@@ -71,6 +75,7 @@ int main(void)
 	to_far = call(CALLERS + 0xc0, FAR);
 	to_if = call(CALLERS + 0xe0, IF);
 	to_named = call(CALLERS + 0x100, NAMED);
+	to_hook = call(CALLERS + 0x120, HOOK);
 	if (!ok(!target_open_pid(&t, getpid(), &e), "this process: %s", e.text)) return done();
 	struct scan *s = scan_open(&t);
 
@@ -98,6 +103,8 @@ int main(void)
 	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_if && through[1] == base + IF + 26, "through one with a condition");
 	stack[4] = to_named;
 	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && through[0] == base + ALIAS + 5 && through[1] == base + NAMED + 25, "through a last deed to a second name");
+	stack[4] = to_hook;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_hook && through[0] == base + HOOK + 9, "through a jump by a variable");
 	scan_close(s);
 	target_close(&t);
 	return done();
