@@ -12,7 +12,7 @@
 
 /* Thread-seconds per second, and share of looks at one lock: a twentieth of a thread. A spin lock's word says that somebody sleeps, and not how long. */
 static const double lost_min = 0.05, contended_min = 0.05;
-static const char variable[] = "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES";
+static const char variable[] = "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES", batch[] = "TCMALLOC_TRANSFER_NUM_OBJ";
 #define MIB (1024.0 * 1024)
 /* Of all caches together, and what one may grow to (gperftools, src/common.h: kDefaultOverallThreadCacheSize, kMaxThreadCacheSize). */
 static const double default_bytes = 32 * MIB, each_bytes = 4 * MIB;
@@ -47,8 +47,10 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	finding_say(out, FINDING_CAUSE, "caches that are too small for what the threads allocate at a time are filled from and emptied to the central lists, each under a spin lock");
 	snprintf(value, sizeof value, "%.0f", wanted);
 	recipe_variable(f, out, variable, value);
+	/* a list holds 8192 blocks at most, however large the caches: then only larger batches help */
+	if (!facts_env(f, batch)) recipe_variable(f, out, batch, "1024");
 	finding_say(out, FINDING_EFFECT, "fewer visits to the central lists; up to %s more memory in caches", units_bytes(wanted - allowed(f), now));
-	snprintf(text, sizeof text, "%s=%s", variable, value);
+	snprintf(text, sizeof text, "%s=1024", batch);
 	recipe_compare(f, out, text);
 	out->certainty = FINDING_LIKELY;
 	out->cost_threads = isnan(p.lost) ? p.contended : p.lost;
@@ -61,7 +63,8 @@ const struct rule rule_tcmalloc_thread_cache = {
 	.title = "threads wait for tcmalloc's central lists",
 	.explanation = "gperftools' tcmalloc gives each thread a cache, and all caches together TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES: 32 MiB, which hundreds of threads share. A cache that "
 		"is empty or full goes to the central list of the size class, under a spin lock, after which it sleeps in futex. Waiting there means that caches are too "
-		"small, or that some threads allocate what others free: then a larger cache helps less, and rule remote-frees says so when there is an agent.",
+		"small, or that more blocks of a class are used at a time than a cache holds (8192): then batches of more than 32 (TCMALLOC_TRANSFER_NUM_OBJ) help; "
+		"or that some threads allocate what others free: then a larger cache helps less, and rule remote-frees says so when there is an agent.",
 	.threshold = "0.05 thread-seconds of waiting per second at the central lists, or one of them waited for in 5 % of looks",
 	.source = "gperftools, docs/tcmalloc.html, \"Modifying Runtime Behavior\"; src/common.h, src/thread_cache.cc",
 	.test = test,

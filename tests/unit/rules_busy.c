@@ -134,7 +134,7 @@ static void tcmalloc(void)
 	list = facts_lock_make(&m, "tcmalloc central list 64", 0.06, 0);
 	heap = facts_lock_make(&m, "tcmalloc page heap", 0.01, 0);
 	list->contended.value = heap->contended.value = 0.01;
-	ok(facts_ask(&m, "tcmalloc-thread-cache") == RULE_YES && facts_says(FINDING_DO, "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES=67108864"), "tcmalloc-thread-cache");
+	ok(facts_ask(&m, "tcmalloc-thread-cache") == RULE_YES && facts_says(FINDING_DO, "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES=67108864") && facts_says(FINDING_DO, "TCMALLOC_TRANSFER_NUM_OBJ=1024"), "tcmalloc-thread-cache");
 	ok(facts_ask(&m, "tcmalloc-page-heap") == RULE_NO, "tcmalloc-page-heap: little waiting");
 	list->lost_s_per_s.value = 0.04;
 	heap->lost_s_per_s.value = LOCK_UNKNOWN;
