@@ -47,7 +47,9 @@ enum attach_flag {
 };
 
 /* How an entry does its work: enum real_nature of the agent. An entry of which nothing is said is watched in its first calls; a
-   throwing C++ entry (`throws`) cannot be watched, and counts as ATTACH_OUTER until something is said. */
+   throwing C++ entry (`throws`) cannot be watched, and counts as ATTACH_OUTER until something is said. As ATTACH_LEAF its work is done by the
+   plain function of the same name (malloc for operator new, memalign for the aligned ones, tc_malloc, mi_malloc): that one must have a `real` of
+   the same allocator, or blocks would be freed by one that did not make them. */
 enum attach_nature {
 	ATTACH_LEARN,
 	ATTACH_LEAF,                    /* does it itself: calls no other function that is hooked */

@@ -9,6 +9,7 @@ _Static_assert((int)ATTACH_MODULES_MAX <= (int)MODULES_MAX, "modules.c takes the
 #define ALLOC(name, params, args, size, fallback) HOOKED(name)
 #define THROWS(name, params, args, size, fallback) HOOKED(name)
 #define REALLOC(name, params, args, size, fallback) HOOKED(name)
+#define RETHROWS(name, params, args, size, fallback)
 #define FREES(name, params, args, fallback) HOOKED(name)
 #define POSIX(name) HOOKED(name)
 HOOKED(malloc)
@@ -20,6 +21,7 @@ HOOKED(syscall)
 #undef ALLOC
 #undef THROWS
 #undef REALLOC
+#undef RETHROWS
 #undef FREES
 #undef POSIX
 #undef HOOKED
@@ -30,6 +32,7 @@ static struct attach_module modules[2][ATTACH_MODULES_MAX];
 #define ALLOC(name, params, args, size, fallback) HOOKED(name)
 #define THROWS(entry_point, params, args, size, fallback) { .name = #entry_point, .hook = (uintptr_t)hook_##entry_point, .throws = 1 },
 #define REALLOC(name, params, args, size, fallback) HOOKED(name)
+#define RETHROWS(entry_point, params, args, size, fallback) { .name = #entry_point, .throws = 1 },     /* not hooked: no plain function does its work */
 #define FREES(name, params, args, fallback) HOOKED(name)
 #define POSIX(name) HOOKED(name)
 EXPORT struct attach_block alloctop_attach ALIGNED(64) = {

@@ -5,12 +5,13 @@
  *   ALLOC(name, parameters, arguments, requested bytes, fallback)      returns the block
  *   THROWS(name, parameters, arguments, requested bytes, fallback)     the same, and a C++ exception when there is no memory
  *   REALLOC(name, parameters, arguments, requested bytes, fallback)    the old block is p
+ *   RETHROWS                                                           the same, and a C++ exception when there is no memory
  *   FREES(name, parameters, arguments, fallback)                       the block is p
  *   POSIX(name)                                                        as posix_memalign
  *
  * fallback: what the call means in a process where nobody else provides the name; it goes through our own hooks. */
 ALLOC(calloc, (size_t a, size_t b), (a, b), bytes_of(a, b), 0)
-ALLOC(memalign, (size_t al, size_t n), (al, n), n, aligned(al, n))
+ALLOC(memalign, (size_t al, size_t n), (al, n), n, 0)
 ALLOC(aligned_alloc, (size_t al, size_t n), (al, n), n, aligned(al, n))
 ALLOC(valloc, (size_t n), (n), n, aligned(SYS_PAGE, n))
 ALLOC(pvalloc, (size_t n), (n), n, aligned(SYS_PAGE, whole_pages(n)))
@@ -133,7 +134,7 @@ ALLOC(mi_strndup, (const char *s, size_t n), (s, n), text_bytes(s, n), copy_text
 REALLOC(mi_realloc, (void *p, size_t n), (p, n), n, again(p, n))
 REALLOC(mi_reallocf, (void *p, size_t n), (p, n), n, again(p, n))
 REALLOC(mi_rezalloc, (void *p, size_t n), (p, n), n, again(p, n))
-REALLOC(mi_new_realloc, (void *p, size_t n), (p, n), n, again(p, n))
+RETHROWS(mi_new_realloc, (void *p, size_t n), (p, n), n, again(p, n))
 REALLOC(mi_reallocn, (void *p, size_t a, size_t b), (p, a, b), bytes_of(a, b), again(p, bytes_of(a, b)))
 REALLOC(mi_recalloc, (void *p, size_t a, size_t b), (p, a, b), bytes_of(a, b), again(p, bytes_of(a, b)))
 REALLOC(mi_reallocarray, (void *p, size_t a, size_t b), (p, a, b), bytes_of(a, b), again(p, bytes_of(a, b)))

@@ -68,6 +68,7 @@ static UNUSED void *copy_text(const char *s, size_t max)
 #define REALLOC(name, params, args, size, fallback) AT_##name,
 #define FREES(name, params, args, fallback) AT_##name,
 #define THROWS ALLOC
+#define RETHROWS REALLOC
 #define POSIX(name) AT_##name,
 enum {
 #include "entries.h"
@@ -78,11 +79,13 @@ enum {
 #undef FREES
 #undef POSIX
 #undef THROWS
+#undef RETHROWS
 
 #define ALLOC(name, params, args, size, fallback) [AT_##name] = { #name },
 #define REALLOC(name, params, args, size, fallback) [AT_##name] = { #name },
 #define FREES(name, params, args, fallback) [AT_##name] = { #name },
 #define THROWS ALLOC
+#define RETHROWS REALLOC
 #define POSIX(name) [AT_##name] = { #name },
 static struct real entry[ENTRIES] = {
 #include "entries.h"
@@ -92,6 +95,7 @@ static struct real entry[ENTRIES] = {
 #undef FREES
 #undef POSIX
 #undef THROWS
+#undef RETHROWS
 
 /* ---- malloc and free: always leaves ------------------------------------------------------------------------------------------ */
 
@@ -380,6 +384,8 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		self->countdown -= bytes; \
 		return ((void *(*) params)e->fn) args; \
 	}
+
+#define RETHROWS REALLOC        /* no hook leads there in an attached agent (block_attach.c) */
 
 #define FREES(name, params, args, fallback) \
 	EXPORT void HOOK(name) params; \

@@ -11,6 +11,7 @@
 #define ALLOC(name, params, args, size, fallback) MAYBE(name)
 #define THROWS(name, params, args, size, fallback) MAYBE(name)
 #define REALLOC(name, params, args, size, fallback) MAYBE(name)
+#define RETHROWS REALLOC
 #define FREES(name, params, args, fallback) MAYBE(name)
 #define POSIX(name) MAYBE(name)
 #include "entries.h"
@@ -21,6 +22,7 @@
 #undef ALLOC
 #undef THROWS
 #undef REALLOC
+#undef RETHROWS
 #undef FREES
 #undef POSIX
 
@@ -30,6 +32,7 @@
 #define ALLOC(name, params, args, size, fallback) REAL(name)
 #define THROWS(name, params, args, size, fallback) REAL(name)
 #define REALLOC(name, params, args, size, fallback) REAL(name)
+#define RETHROWS REALLOC
 #define FREES(name, params, args, fallback) REAL(name)
 #define POSIX(name) REAL(name)
 static const struct { const char *name; void (*function)(void); } table[] = {

@@ -279,6 +279,20 @@ static void fill_block(struct apply *a, int marked)
 	}
 }
 
+/* Where the plain function that would do its work is not hooked, or is another object's, one that throws is left alone. */
+static void check_throwing(struct apply *a)
+{
+	struct attach_entry *entry = link_block(&a->p->link)->entry;
+
+	for (unsigned i = 0; i < ATTACH_ENTRIES_MAX && entry[i].name[0]; i++) {
+		const char *plain = entry[i].throws && entry[i].nature == ATTACH_LEAF ? functions_plain(entry[i].name) : NULL;
+		unsigned k = 0;
+		while (plain && k < ATTACH_ENTRIES_MAX && strcmp(entry[k].name, plain)) k++;
+		if (!plain || (k < ATTACH_ENTRIES_MAX && entry[k].real && loaded_find(&a->p->loaded, entry[k].origin) == loaded_find(&a->p->loaded, entry[i].origin))) continue;
+		entry[i].nature = ATTACH_OUTER;
+	}
+}
+
 static int write_trampolines(struct apply *a)
 {
 	const struct attach_block *b = link_block(&a->p->link);
@@ -301,6 +315,7 @@ static int write_image(struct apply *a, int marked)
 	link_move(k, a->s.home.image);
 	a->module[a->nmodules++] = link_module(k);
 	fill_block(a, marked);
+	check_throwing(a);
 	if (a->p->jumps.n && write_trampolines(a)) return -1;
 	if (step("image", a->e) || session_write(&a->s, k->base, k->bytes, k->stored, a->e)) return -1;
 	return session_write(&a->s, b->modules[0], a->module, a->nmodules * sizeof *a->module, a->e);

@@ -172,8 +172,7 @@ static int comes_to_another(const struct defined *d, const struct code *text, ui
 	return 0;
 }
 
-/* What the agent calls instead of one that throws. */
-static const char *plain_of(const char *name)
+const char *functions_plain(const char *name)
 {
 	static const struct { const char *throwing, *plain; } table[] = {
 		{ "_Znwm", "malloc" }, { "_Znam", "malloc" }, { "_ZnwmSt11align_val_t", "memalign" }, { "_ZnamSt11align_val_t", "memalign" },
@@ -202,7 +201,7 @@ static int may_vary(const char *name)
    these, and one that throws cannot be watched. One that only jumps to another needs no watching. */
 static uint32_t nature_of(const struct defined *d, const struct function *f, const struct code *text)
 {
-	const char *plain = plain_of(f->name);
+	const char *plain = functions_plain(f->name);
 	uint64_t jumps_to = functions_tail_call(text, f->address);
 	const struct function *other = jumps_to ? function_at(d, jumps_to) : NULL;
 

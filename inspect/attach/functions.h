@@ -33,6 +33,8 @@ struct functions {
 /* `names`: entry points, the plainest first (the image's table). They and l must outlive *f. */
 void functions_find(struct functions *f, const struct target *t, const struct loadeds *l, const char *const *names, size_t n);
 void functions_free(struct functions *f);
+/* What the agent calls instead of an entry that throws (agent/entries.h, THROWS); NULL: it is none. */
+const char *functions_plain(const char *name);
 /* "exported", "symbol", "code". */
 const char *functions_way(enum function_way way);
 

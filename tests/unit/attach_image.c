@@ -248,7 +248,7 @@ int main(void)
 		return printf("# %s\n", dlerror()), done();
 	unsigned named = 0, rows = 0;
 	for (struct attach_entry *e = block->entry; e->name[0]; e++, rows++)
-		named += !e->hook ? !strcmp(e->name, "malloc_usable_size") : e->hook == (uint64_t)dlsym(image, e->name);
+		named += !e->hook ? !strcmp(e->name, "malloc_usable_size") || !strcmp(e->name, "mi_new_realloc") : e->hook == (uint64_t)dlsym(image, e->name);
 	ok(rows > 100 && rows < ATTACH_ENTRIES_MAX && named == rows, "%u hooks, exported under their entries' names", rows);
 	hook_malloc = (void *(*)(size_t))row("malloc")->hook;
 	hook_calloc = (void *(*)(size_t, size_t))row("calloc")->hook;
