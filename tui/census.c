@@ -56,6 +56,8 @@ static int each(pid_t pid, void *arg)
 
 	if (k && r->now - k->read_at < full_s + pid % 10 && !proc_again(&k->proc)) {
 		k->seen = 1;
+		/* not in the first round, which somebody waits for */
+		known_group(k);
 		known_grow(k, r->now);
 		return 0;
 	}
@@ -128,13 +130,16 @@ static struct state *make(struct census *c)
 	struct state *s = state_new();
 	struct table *t = table_new(panel_processes.shape);
 	const struct known **k = xcalloc(c->nknown + 1, sizeof *k);
-	unsigned denied = 0, agents = 0, unseen = 0;
+	unsigned denied = 0, agents = 0, unseen = 0, grouped = post_wanted(&c->post) & 1u << STATE_GROUPS;
 	double now = post_clock();
 	size_t n = 0;
 
 	s->at = post_date();
-	for (size_t i = 0; i < c->nknown; i++)
-		if (shown(&c->known[i])) k[n++] = &c->known[i];
+	for (size_t i = 0; i < c->nknown; i++) {
+		if (!shown(&c->known[i])) continue;
+		if (grouped) known_group(&c->known[i]);
+		k[n++] = &c->known[i];
+	}
 	for (size_t i = 0; i < n; i++) {
 		processes_row(t, k[i], now);
 		denied += (unsigned)k[i]->denied;
@@ -146,7 +151,7 @@ static struct state *make(struct census *c)
 	if (denied) snprintf(more + strlen(more), sizeof more - strlen(more), "; %u may not be looked at%s", denied, geteuid() ? " (run as root)" : "");
 	table_note(t, "%u with an agent%s%s", agents, more, agents ? "" : "; alloctop run -- CMD starts one, attach PID adds one");
 	s->table[STATE_PROCESSES] = t;
-	if (post_wanted(&c->post) & 1u << STATE_GROUPS) s->table[STATE_GROUPS] = groups_table(k, n, now);
+	if (grouped) s->table[STATE_GROUPS] = groups_table(k, n, now);
 	free(k);
 	return s;
 }

@@ -34,13 +34,13 @@ static void name_container(struct known *k)
 }
 
 /* "ID:CONTROLLERS:PATH" lines: the path of version 2 before that of any controller; "/" says nothing. */
-static void find_group(struct known *k)
+void known_group(struct known *k)
 {
 	char path[40], line[1024];
 
+	if (k->group) return;
 	snprintf(path, sizeof path, "/proc/%d/cgroup", (int)k->proc.pid);
 	FILE *f = fopen(path, "re");
-	k->group = NULL;
 	while (f && fgets(line, sizeof line, f)) {
 		char *at = strchr(line, ':');
 		at = at ? strchr(at + 1, ':') : NULL;
@@ -57,8 +57,7 @@ static void find_group(struct known *k)
 
 void known_new(struct known *k, const struct proc *p, double now)
 {
-	*k = (struct known){ .proc = *p, .read_at = now, .seen = 1, .live = NAN, .retained = NAN, .rate = NAN, .inside = NAN, .allocator = ".." };
-	find_group(k);
+	*k = (struct known){ .proc = *p, .read_at = now, .seen = 1, .live = NAN, .retained = NAN, .rate = NAN, .inside = NAN, .allocator = "..", .container = ".." };
 	known_grow(k, now);
 }
 
@@ -139,6 +138,7 @@ double known_look(struct known *k)
 {
 	double start = post_cpu(), cost;
 
+	known_group(k);
 	look_at_agent(k);
 	look_at_heap(k);
 	k->looked = 1;

@@ -13,7 +13,7 @@ struct known {
 	int seen;                       /* in this round */
 	int looked, denied;             /* looked at, once at least; and not permitted */
 	double again;                   /* when it is due for another look */
-	char allocator[40], container[64], *group;      /* group: the path of its control group, "" for none */
+	char allocator[40], container[64], *group;      /* group: the path of its control group, "" for none, NULL: not read yet */
 	double live, retained, rate, rate_at, rate_bytes;
 	enum agent_state agent;
 	struct heap_lock *lock; size_t nlocks; int musl;
@@ -25,6 +25,8 @@ struct known {
 /* One that was not looked at yet. */
 void known_new(struct known *k, const struct proc *p, double now);
 void known_free(struct known *k);
+/* Reads its control group, once. */
+void known_group(struct known *k);
 /* Looks at its agent and its heap: dear. Returns the seconds of processor time that it took. */
 double known_look(struct known *k);
 /* Reads the words of its locks: cheap. */
