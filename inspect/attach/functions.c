@@ -56,6 +56,16 @@ static long names_find(const struct names *names, const char *symbol)
 /* What one object defines, by the place of the name. */
 struct defined { struct function *of; size_t n; };
 
+/* A name that no program gives to something else. */
+static int is_particular(const char *name)
+{
+	static const char *const prefixes[] = { "je_", "_rjem_", "mi_", "tc_", "_Zn", "_Zd", "__libc_" };
+
+	for (unsigned i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i]))) return 1;
+	return 0;
+}
+
 static void take_symbol(struct defined *d, const struct names *names, const struct loaded *o, const GElf_Sym *s, const char *symbol, enum function_way way)
 {
 	long i = symbol ? names_find(names, symbol) : -1;
@@ -63,6 +73,8 @@ static void take_symbol(struct defined *d, const struct names *names, const stru
 
 	if (i < 0 || s->st_shndx == SHN_UNDEF || GELF_ST_TYPE(s->st_info) != STT_FUNC || !loaded_executable(o, at)) return;
 	struct function *f = &d->of[i];
+	/* hidden functions of an allocator are local ones too; but a local "strdup" may be anything */
+	if (GELF_ST_BIND(s->st_info) == STB_LOCAL && !is_particular(names->name[i])) return;
 	/* the same name twice in one object: local functions; the one that others can call is the one meant */
 	if (f->address && (f->way == FUNCTION_EXPORTED || GELF_ST_BIND(s->st_info) == STB_LOCAL)) return;
 	*f = (struct function){ .name = names->name[i], .address = at, .size = s->st_size, .object = o, .way = way };

@@ -13,9 +13,16 @@
 
 enum { PAGE = 4096 };
 
+/* No allocator's own: libc's in a static program, and in another one perhaps something else of that name. */
+static int is_plain_libc(const char *name)
+{
+	return !strcmp(name, "prctl") || !strcmp(name, "syscall") || !strcmp(name, "strdup") || !strcmp(name, "strndup");
+}
+
 /* What only passes on to another one is seen there. */
 static int is_wanted(const struct function *f)
 {
+	if (f->object->dynamic && is_plain_libc(f->name)) return 0;
 	return (f->object->is_main || f->way != FUNCTION_EXPORTED) && f->nature != ATTACH_OUTER;
 }
 

@@ -189,7 +189,8 @@ static void tell_uncovered(struct attach_plan *p)
 	if (p->jumps.trouble[0]) note(p, "%s%s", p->jumps.trouble, p->jumps.refused > 1 ? ", and others" : "");
 	if (m->owner && m->owner->is_main && !jumps_has(&p->jumps, 0)) note(p, "calls of malloc within the program itself, which defines it, are direct: not seen");
 	if (p->got.unread) note(p, "%zu loaded objects have tables that make no sense: their calls are not seen", p->got.unread);
-	note(p, "blocks allocated before the attach, calls within the allocator's own object, and function pointers copied before");
+	if (p->jumps.n == p->nwrites) note(p, "blocks allocated before the attach");
+	else note(p, "blocks allocated before the attach, calls within the allocator's own object, and function pointers copied before");
 }
 
 /* Where free only jumps to another function, that one is hooked. */
