@@ -95,10 +95,31 @@ static int read_threads(struct target *t, struct err *e)
 	return 0;
 }
 
+/* Of a process whose main thread has ended before the others: one of these, by which /proc shows its memory. 0: there is none. */
+static pid_t survivor(pid_t pid)
+{
+	char path[64];
+	struct proc p;
+	struct err unimportant;
+	pid_t found = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	DIR *d = opendir(path);
+	for (struct dirent *de; d && !found && (de = readdir(d));) {
+		pid_t tid = (pid_t)strtol(de->d_name, NULL, 10);
+		if (tid > 0 && tid != pid && !proc_read(&p, tid, &unimportant) && p.state != 'Z' && p.state != 'X') found = tid;
+	}
+	if (d) closedir(d);
+	return found;
+}
+
 int target_open_pid(struct target *t, pid_t pid, struct err *e)
 {
+	pid_t other;
+
 	*t = (struct target){ .pid = pid };
 	if (proc_read(&t->proc, pid, e)) return -1;
+	if (t->proc.state == 'Z' && t->proc.threads > 1 && (other = survivor(pid))) return target_open_pid(t, other, e);
 	if (t->proc.state == 'Z' || t->proc.state == 'X')
 		return err_set(e, ERR_UNSUPPORTED, "pid %d (%s) is a zombie: it has exited and its memory is gone", (int)pid, t->proc.comm);
 	if (!t->proc.vm_bytes)

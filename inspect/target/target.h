@@ -34,7 +34,8 @@ struct target {
 	struct target_span *dumped; size_t ndumped;     /* core files: what is in the file, ascending */
 };
 
-/* 0, or -1 with *e: GONE, DENIED, UNSUPPORTED (32-bit, kernel thread, zombie). */
+/* 0, or -1 with *e: GONE, DENIED, UNSUPPORTED (32-bit, kernel thread, zombie). t->pid is another of its threads when the main thread has
+   ended before the others: that one has no memory any more. */
 int target_open_pid(struct target *t, pid_t pid, struct err *e);
 /* A core file, from the kernel or gcore; files are looked up below sysroot. */
 int target_open_core(struct target *t, const char *core, const char *exe, const char *sysroot, struct err *e);
