@@ -370,7 +370,7 @@ static int store(struct apply *a)
 	a->s.home.state = HOME_ATTACHED;
 	if (session_write_home(&a->s, a->e) || step("active", a->e)) return -1;
 	if (session_write(&a->s, a->s.home.block + offsetof(struct attach_block, state), &active, sizeof active, a->e)) return -1;
-	return session_alive(&a->s) ? 0 : err_set(a->e, ERR_GONE, "pid %d: it has exited meanwhile", (int)a->p->pid);
+	return seize_alive(&a->s.seize) ? 0 : err_set(a->e, ERR_GONE, "pid %d: it has exited meanwhile", (int)a->p->pid);
 }
 
 /* ---- all of it, or nothing ------------------------------------------------------------------------------------------------------------------- */

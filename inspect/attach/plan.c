@@ -181,7 +181,7 @@ static void tell_uncovered(struct attach_plan *p)
 
 	for (size_t i = 0; i < p->got.nnames; i++) {
 		const struct got_name *g = &p->got.name[i];
-		if (g->elsewhere)
+		if (g->elsewhere && p->home.state != HOME_ATTACHED)     /* where they lead to us */
 			note(p, "%s: %u GOT entries lead to another function than %s's, and are left alone", b->entry[i].name, g->elsewhere,
 			     g->owner ? g->owner->path : "the first");
 	}

@@ -231,7 +231,8 @@ int remote_open(struct remote **out, const struct seize *s, const struct target 
 
 	*out = NULL;
 	*r = (struct remote){ .pid = s->pid, .mem = mem, .size = remote_size() };
-	if (!(r->tid = choose(s, room, rooms, mem, &r->regs)))
+	if (!seize_alive(s)) bad = err_set(e, ERR_GONE, "pid %d: it has exited meanwhile", (int)s->pid);
+	else if (!(r->tid = choose(s, room, rooms, mem, &r->regs)))
 		bad = err_set(e, ERR_FAIL, "pid %d: each of its threads is in a sequence that must not be left: try again", (int)s->pid);
 	else if (!(r->room = free_room(s, t, room, rooms, mem, r->was)))
 		bad = err_set(e, ERR_UNSUPPORTED, "pid %d: there is no room for %zu bytes in its executable pages", (int)s->pid, r->size);

@@ -181,6 +181,15 @@ static int seize(struct seize *s, pid_t pid, size_t most, double patience_s, str
 int seize_all(struct seize *s, pid_t pid, double patience_s, struct err *e) { return seize(s, pid, (size_t)-1, patience_s, e); }
 int seize_one(struct seize *s, pid_t pid, double patience_s, struct err *e) { return seize(s, pid, 1, patience_s, e); }
 
+int seize_alive(const struct seize *s)
+{
+	uint64_t pc, sp;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (!seize_registers(s->thread[i].tid, &pc, &sp)) return 1;
+	return 0;
+}
+
 double seize_release(struct seize *s)
 {
 	for (size_t i = 0; i < s->n; i++)

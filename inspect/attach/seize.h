@@ -28,6 +28,9 @@ int seize_one(struct seize *s, pid_t pid, double patience_s, struct err *e);
 /* Lets them run. Returns for how long they were held, in seconds. */
 double seize_release(struct seize *s);
 
+/* Does any of the threads still stand? The memory of a process that was killed can be written for a while. */
+int seize_alive(const struct seize *s);
+
 /* Waits for the next stop of a thread that was made to go on. 0 with the status, or -1: it has ended (errno ESRCH), or the time is up. */
 int seize_await(pid_t tid, double patience_s, int *status);
 

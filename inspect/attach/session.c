@@ -45,15 +45,6 @@ double session_close(struct session *s)
 	return stood;
 }
 
-int session_alive(const struct session *s)
-{
-	uint64_t pc, sp;
-
-	for (size_t i = 0; i < s->seize.n; i++)
-		if (!seize_registers(s->seize.thread[i].tid, &pc, &sp)) return 1;
-	return 0;
-}
-
 static int call(struct session *s, long nr, const uint64_t arg[6], uint64_t *result, struct err *e)
 {
 	if (!s->remote && remote_open(&s->remote, &s->seize, s->target, s->room, s->rooms, s->mem, e)) return -1;

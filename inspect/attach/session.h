@@ -29,9 +29,6 @@ int session_open(struct session *s, pid_t pid, const struct target *t, const uin
 /* Lets it run: thread, bytes of the room, all threads. Returns for how long it stood, in seconds; also what session_open left of a failure. */
 double session_close(struct session *s);
 
-/* Does any of its threads still stand? What is killed can be written to for a while. */
-int session_alive(const struct session *s);
-
 /* Private anonymous memory; `at` 0 for any place, else over what is mapped there. */
 int session_map(struct session *s, uint64_t at, uint64_t size, int prot, uint64_t *out, struct err *e);
 /* Address space alone, readable: anywhere (0), or just there, and not where anything is mapped. */

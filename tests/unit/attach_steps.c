@@ -1,4 +1,4 @@
-/* attach_steps.c: every step of attaching and detaching fails, kills alloctop, or meets the death of the process: and the process is as it was before,
+/* attach_steps.c: a step of attaching and detaching fails, kills alloctop, or meets the death of the process: and the process is as it was before,
  * or all of it can be put back by another alloctop. On a subject that allocates in three threads, starts others and forks (churn), for glibc and musl. */
 #include <errno.h>
 #include <signal.h>
@@ -210,78 +210,15 @@ static int same_soon(const struct state *before, pid_t pid)
 	return good;
 }
 
-/* Each step, or one in so many. */
-static void test(const char *path, int stride)
+/* The process ends at a step. */
+static void ends(const char *path, int stride, int attaching)
 {
-	struct subject s = start(path);
 	struct err e = { 0 };
-	int bad_attach = 0, bad_detach = 0, bad_death = 0, deaths = 0, gone = 0, victims = 0;
-
-	step_hook = hook;
-	struct state before = state_of(s.pid);
-	int attaching = steps_of(attach, s.pid);
-	int detaching = steps_of(detach, s.pid);
-	ok(attaching > 30 && detaching > 10, "%s: %d steps to attach, %d to detach", path, attaching, detaching);
-	ok(is_clean(s.pid), "%s: nothing is left", path);
-
-	mode = FAIL;
-	for (at = 0; at < attaching; at += stride) {
-		/* a step on the way out fails nothing */
-		if (!attach(s.pid, &e)) {
-			int keep = at;
-			at = -1;
-			detach(s.pid, &e);
-			at = keep;
-		} else if (!is_clean(s.pid)) {
-			printf("# attach failed at %s and left something: %s\n", last, e.text);
-			bad_attach++;
-		}
-	}
-	struct state after = state_of(s.pid);
-	ok(!bad_attach && same(&before, &after), "%s: attaching fails at each of %d steps, and leaves everything as it was", path, attaching);
-	drop(&after);
-
-	for (at = 0; at < detaching; at += stride) {
-		int keep = at;
-		at = -1;
-		if (attach(s.pid, &e)) printf("# %s\n", e.text), bad_detach++;
-		at = keep;
-		detach(s.pid, &e);
-		at = -1;
-		detach(s.pid, &e);
-		at = keep;
-		if (!is_clean(s.pid)) printf("# left after %s: %s\n", last, e.text), bad_detach++;
-	}
-	after = state_of(s.pid);
-	ok(!bad_detach && same(&before, &after), "%s: detaching fails at each of %d steps, and is done by another attempt", path, detaching);
-	drop(&after);
-
-	mode = DIE;
-	for (at = 0; at < attaching; at += stride) {
-		deaths += die_in(attach, s.pid);
-		mode = COUNT;
-		detach(s.pid, &e);
-		if (!settles(s.pid)) printf("# left after death %d: %s\n", at, e.text), bad_death++;
-		mode = DIE;
-	}
-	ok(!bad_death && same_soon(&before, s.pid), "%s: killed at each step of attaching (%d times): detach puts everything back", path, deaths);
-	for (at = 0, deaths = bad_death = 0; at < detaching; at += stride) {
-		mode = COUNT;
-		if (attach(s.pid, &e)) printf("# %s\n", e.text), bad_death++;
-		mode = DIE;
-		deaths += die_in(detach, s.pid);
-		mode = COUNT;
-		detach(s.pid, &e);
-		if (!settles(s.pid)) printf("# left after death %d: %s\n", at, e.text), bad_death++;
-	}
-	ok(!bad_death && same_soon(&before, s.pid), "%s: killed at each step of detaching (%d times): another does it", path, deaths);
-	drop(&before);
-	step_hook = NULL;
-	ok(end(&s), "%s: it has not noticed any of it", path);
+	int gone = 0, victims = 0;
 
 	step_hook = hook;
 	mode = KILL;
-	for (at = 0; at < attaching; at += 3 * stride) {
+	for (at = getpid() % (2 * stride); at < attaching; at += 2 * stride) {
 		struct subject v = start(path);
 		victim = v.pid;
 		victims++;
@@ -296,9 +233,82 @@ static void test(const char *path, int stride)
 	step_hook = NULL;
 }
 
-int main(void)
+/* Each step is a stop of the process: a run takes one in so many, another run others. With an argument of 1: all. */
+static void test(const char *path, int stride)
 {
-	test("build/tests/subject/churn", 1);
-	test("build/tests/subject/churn.musl", 4);
+	struct subject s = start(path);
+	struct err e = { 0 };
+	int first = getpid() % stride, bad_attach = 0, bad_detach = 0, bad_death = 0, deaths = 0;
+
+	step_hook = hook;
+	struct state before = state_of(s.pid);
+	int attaching = steps_of(attach, s.pid);
+	int detaching = steps_of(detach, s.pid);
+	ok(attaching > 30 && detaching > 10, "%s: %d steps to attach, %d to detach", path, attaching, detaching);
+	ok(is_clean(s.pid), "%s: nothing is left", path);
+
+	mode = FAIL;
+	for (at = first; at < attaching; at += stride) {
+		/* a step on the way out fails nothing */
+		if (!attach(s.pid, &e)) {
+			int keep = at;
+			at = -1;
+			detach(s.pid, &e);
+			at = keep;
+		} else if (!is_clean(s.pid)) {
+			printf("# attach failed at %s and left something: %s\n", last, e.text);
+			bad_attach++;
+		}
+	}
+	struct state after = state_of(s.pid);
+	ok(!bad_attach && same(&before, &after), "%s: attaching fails at steps of %d, and leaves everything as it was", path, attaching);
+	drop(&after);
+
+	for (at = first; at < detaching; at += stride) {
+		int keep = at;
+		at = -1;
+		if (attach(s.pid, &e)) printf("# %s\n", e.text), bad_detach++;
+		at = keep;
+		detach(s.pid, &e);
+		at = -1;
+		detach(s.pid, &e);
+		at = keep;
+		if (!is_clean(s.pid)) printf("# left after %s: %s\n", last, e.text), bad_detach++;
+	}
+	after = state_of(s.pid);
+	ok(!bad_detach && same(&before, &after), "%s: detaching fails at steps of %d, and is done by another attempt", path, detaching);
+	drop(&after);
+
+	mode = DIE;
+	for (at = first; at < attaching; at += stride) {
+		deaths += die_in(attach, s.pid);
+		mode = COUNT;
+		detach(s.pid, &e);
+		if (!settles(s.pid)) printf("# left after death %d: %s\n", at, e.text), bad_death++;
+		mode = DIE;
+	}
+	ok(!bad_death && same_soon(&before, s.pid), "%s: killed at steps of attaching (%d times): detach puts everything back", path, deaths);
+	for (at = first, deaths = bad_death = 0; at < detaching; at += stride) {
+		mode = COUNT;
+		if (attach(s.pid, &e)) printf("# %s\n", e.text), bad_death++;
+		mode = DIE;
+		deaths += die_in(detach, s.pid);
+		mode = COUNT;
+		detach(s.pid, &e);
+		if (!settles(s.pid)) printf("# left after death %d: %s\n", at, e.text), bad_death++;
+	}
+	ok(!bad_death && same_soon(&before, s.pid), "%s: killed at steps of detaching (%d times): another does it", path, deaths);
+	drop(&before);
+	step_hook = NULL;
+	ok(end(&s), "%s: it has not noticed any of it", path);
+	ends(path, stride, attaching);
+}
+
+int main(int argc, char **argv)
+{
+	int stride = argc > 1 ? atoi(argv[1]) : 4;
+
+	test("build/tests/subject/churn", stride > 0 ? stride : 1);
+	test("build/tests/subject/churn.musl", stride > 0 ? stride : 1);
 	return done();
 }
