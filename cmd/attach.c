@@ -222,6 +222,7 @@ static const struct option_row options[] = {
 	{ 0, "for", OPTION_SECONDS, offsetof(struct attach_command, period), "TIME", "stay as long, or until ^C, then detach", NULL },
 	{ 'n', "dry-run", OPTION_FLAG, offsetof(struct attach_command, dry_run), NULL, "only say what would be done, each changed word too", NULL },
 	{ 0, "force", OPTION_FLAG, offsetof(struct attach_command, force), NULL, "attach although it is not called safe", NULL },
+	PID_NS_OF,
 	{ 0 },
 };
 

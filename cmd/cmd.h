@@ -15,6 +15,7 @@ enum option_type {
 	OPTION_BYTES,           /* uint64_t, with K M G suffix (powers of 1024) */
 	OPTION_SECONDS,         /* double, with ms s m h suffix, plain number: seconds */
 	OPTION_WORDS,           /* const char *, words of `choice` separated by commas */
+	OPTION_NS_OF,           /* see pid.h; no value in the option struct */
 	OPTION_LIST,            /* const char *[OPTION_LIST_MAX + 1], ends with NULL: the option may be given again and again */
 };
 

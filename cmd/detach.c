@@ -21,18 +21,24 @@ int attaching_end(pid_t pid, struct err *e)
 	return 0;
 }
 
-static int run(void *options, int argc, char **argv, struct err *e)
+static int run(void *none, int argc, char **argv, struct err *e)
 {
 	pid_t pid;
 
-	(void)options;
+	(void)none;
 	if (argc != 1) return err_set(e, ERR_USAGE, "detach: %s (see: alloctop detach --help)", argc ? "one process at a time" : "which process?");
 	return pid_resolve(argv[0], PID_OF_AGENT, &pid, e) ? -1 : attaching_end(pid, e);
 }
+
+static const struct option_row options[] = {
+	PID_NS_OF,
+	{ 0 },
+};
 
 const struct cmd cmd_detach = {
 	.name = "detach",
 	.summary = "Take the agent out of a process that was attached to",
 	.arguments = "PID|NAME",
+	.options = options,
 	.run = run,
 };

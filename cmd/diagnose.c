@@ -96,6 +96,7 @@ static const struct option_row options[] = {
 	{ 0, "no-stop", OPTION_FLAG, offsetof(struct diagnose_options, no_stop), NULL, "never stop a thread to see its stack", NULL },
 	{ 'l', "list", OPTION_FLAG, offsetof(struct diagnose_options, list), NULL, "the rules, a line each", NULL },
 	{ 'e', "explain", OPTION_STRING, offsetof(struct diagnose_options, explain), "RULE", "the reasoning and the source of one rule", rule_word },
+	PID_NS_OF,
 	{ 0 },
 };
 

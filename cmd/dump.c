@@ -12,6 +12,7 @@
 
 #include "cmd/locks.h"
 #include "cmd/output.h"
+#include "cmd/pid.h"
 #include "cmd/screen.h"
 #include "cmd/source.h"
 #include "cmd/stat.h"
@@ -275,6 +276,7 @@ static const struct option_row options[] = {
 	{ 'l', "labels", OPTION_WORDS, offsetof(struct dump_options, labels), "WORDS", "label samples", label_word },
 	{ 0, "no-inlines", OPTION_FLAG, offsetof(struct dump_options, no_inlines), NULL, "leave inlined frames out", NULL },
 	{ 'n', "limit", OPTION_COUNT, offsetof(struct dump_options, limit), "N", "rows of a text table; 0: all", NULL },
+	PID_NS_OF,
 	{ 0 },
 };
 

@@ -152,6 +152,7 @@ static const struct option_row options[] = {
 	{ 'c', "core", OPTION_STRING, offsetof(struct heap_options, core), "FILE", "read a core file instead of a process", NULL },
 	{ 0, "exe", OPTION_STRING, offsetof(struct heap_options, exe), "FILE", "the program of the core file", NULL },
 	{ 0, "sysroot", OPTION_STRING, offsetof(struct heap_options, sysroot), "DIR", "where the core file's libraries are", NULL },
+	PID_NS_OF,
 	{ 0 },
 };
 

@@ -181,6 +181,7 @@ static const struct option_row options[] = {
 	{ 'F', "format", OPTION_STRING, offsetof(struct locks_options, format), "FORMAT", "how to write it", format_word },
 	{ 0, "folded", OPTION_FLAG, offsetof(struct locks_options, folded), NULL, "stacks by nanoseconds lost, for flame graphs", NULL },
 	{ 'l', "limit", OPTION_COUNT, offsetof(struct locks_options, limit), "N", "locks, and stacks of each; 0: all", NULL },
+	PID_NS_OF,
 	{ 0 },
 };
 

@@ -70,6 +70,8 @@ static int run(const struct cmd *c, int argc, char **argv)
 	void *options = c->options_size ? xcalloc(1, c->options_size) : NULL;
 	int status, first = options_parse(c, options, argc, argv, &e);
 
+	if (first > 0 && pid_looks_inside() && (first == argc || !strcmp(argv[first - 1], "--")))
+		first = err_set(&e, ERR_USAGE, "%s: --ns-of says where a process is looked up: which one? (see: alloctop %s --help)", c->name, c->name);
 	if (first < 0) status = fail(&e);
 	else if (first == 0) help_verb(stdout, c), status = 0;
 	else if ((status = c->run(options, argc - first, argv + first, &e)) < 0) status = fail(&e);
@@ -91,13 +93,21 @@ static int run_as(const struct cmd *c, int argc, char **argv)
 	return status;
 }
 
+/* Whether --ns-of is among the options, which are not parsed yet: then the name is not one of our namespace. */
+static int names_namespace(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strncmp(argv[i], "--ns", 4)) return 1;
+	return 0;
+}
+
 /* `alloctop PID` and `alloctop NAME`: the screen of that process. */
 static int run_target(int argc, char **argv)
 {
 	struct err e = { 0 };
 	pid_t pid;
 
-	if (!pid_resolve(argv[0], PID_OF_ANY, &pid, &e)) return run_as(&cmd_top, argc, argv);
+	if (!pid_resolve(argv[0], PID_OF_ANY, &pid, &e) || names_namespace(argc, argv)) return run_as(&cmd_top, argc, argv);
 	if (e.kind == ERR_GONE && !isdigit((unsigned char)*argv[0]))
 		err_set(&e, ERR_USAGE, "unknown command '%s', and no program is called so (see: alloctop --help)", argv[0]);
 	return fail(&e);

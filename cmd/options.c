@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/pid.h"
 #include "inspect/target/err.h"
 
 enum { ROWS_MAX = 40, VALUE_ROW = 256 };        /* getopt's value of row i is VALUE_ROW + i: never a character */
@@ -102,6 +103,9 @@ static int store(const struct cmd *c, const struct option_row *r, void *options,
 		list[n] = value;
 		return 0;
 	}
+	case OPTION_NS_OF:
+		pid_look_inside(value);
+		return 0;
 	case OPTION_COUNT: {
 		errno = 0;
 		unsigned long v = strtoul(value, &end, 10);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/options.h"
+#include "cmd/pid.h"
 #include "cmd/source.h"
 #include "inspect/client/agent.h"
 #include "inspect/model/units.h"
@@ -50,13 +51,13 @@ static int report(struct source *src, struct err *e)
 	return 0;
 }
 
-static int run(void *options, int argc, char **argv, struct err *e)
+static int run(void *none, int argc, char **argv, struct err *e)
 {
 	struct order order[ORDERS_MAX];
 	struct source src;
 	int n = argc - 1, status = 0;
 
-	(void)options;
+	(void)none;
 	if (argc < 1) return err_set(e, ERR_USAGE, "set: which process? (see: alloctop set --help)");
 	if (n < 1) return err_set(e, ERR_USAGE, "set: what? One of rate=SIZE, stop, start, reset, time=on, time=off (see: alloctop set --help)");
 	if (n > ORDERS_MAX) return err_set(e, ERR_USAGE, "set: at most %d orders at once, not %d", ORDERS_MAX, n);
@@ -72,9 +73,15 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	return status;
 }
 
+static const struct option_row options[] = {
+	PID_NS_OF,
+	{ 0 },
+};
+
 const struct cmd cmd_set = {
 	.name = "set",
 	.summary = "Give an agent orders: another rate, stop, start, reset",
 	.arguments = "PID|NAME rate=SIZE|stop|start|reset|time=on|time=off...",
+	.options = options,
 	.run = run,
 };

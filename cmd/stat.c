@@ -190,6 +190,7 @@ static const struct option_row options[] = {
 	{ 'F', "format", OPTION_STRING, offsetof(struct stat_options, format), "FORMAT", "how to write it", format_word },
 	{ 'o', "output", OPTION_STRING, offsetof(struct stat_options, file), "FILE", "where to", NULL },
 	{ 'l', "limit", OPTION_COUNT, offsetof(struct stat_options, limit), "N", "functions and callers; 0: all", NULL },
+	PID_NS_OF,
 	{ 0 },
 };
 

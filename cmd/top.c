@@ -38,6 +38,7 @@ static const struct option_row options[] = {
 	{ 'd', "delay", OPTION_SECONDS, offsetof(struct top_options, delay), "TIME", "between two screens", NULL },
 	{ 'p', "panel", OPTION_STRING, offsetof(struct top_options, panel), "PANEL", "begin with this one", loop_panel_name },
 	{ 'k', "keys", OPTION_STRING, offsetof(struct top_options, keys), "KEYS", "press these, then print the screen once", NULL },
+	PID_NS_OF,
 	{ 0 },
 };
 

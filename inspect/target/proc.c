@@ -144,8 +144,21 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+int proc_check(struct err *e)
+{
+	char self[32];
+	ssize_t n = readlink("/proc/self", self, sizeof self - 1);
+
+	self[n > 0 ? n : 0] = 0;
+	if (n > 0 && strtol(self, NULL, 10) == getpid()) return 0;
+	if (access("/proc/stat", F_OK)) return err_set(e, ERR_UNSUPPORTED, "/proc is not mounted (mount -t proc proc /proc)");
+	return err_set(e, ERR_UNSUPPORTED, "/proc shows the processes of another PID namespace than the one alloctop runs in "
+	               "(mount -t proc proc /proc; or unshare --mount-proc)");
+}
+
 int proc_each(int (*fn)(pid_t pid, void *arg), void *arg, struct err *e)
 {
+	if (proc_check(e)) return -1;
 	DIR *d = opendir("/proc");
 	if (!d) return err_sys(e, errno, "listing processes in /proc");
 	pid_t *pids = NULL;

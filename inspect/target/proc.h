@@ -30,7 +30,12 @@ int proc_read(struct proc *p, pid_t pid, struct err *e);
    process is gone, or this is another one, or another program in it: *p is unchanged then. */
 int proc_again(struct proc *p);
 
-/* Calls fn for each process there is, in ascending PID order, until it returns non-zero. Returns that, or 0, or -1 with *e. */
+/* Whether /proc is mounted and shows the processes that our system calls mean, which it does not after unshare --pid without --mount-proc, or
+   in a chroot. 0, or -1 with *e (UNSUPPORTED). */
+int proc_check(struct err *e);
+
+/* Calls fn for each process there is, in ascending PID order, until it returns non-zero. Returns that, or 0, or -1 with *e, as
+   proc_check. */
 int proc_each(int (*fn)(pid_t pid, void *arg), void *arg, struct err *e);
 
 /* Name of one thread, "" when gone. */
