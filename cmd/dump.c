@@ -10,12 +10,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/wire.h"
+#include "cmd/attaching.h"
 #include "cmd/locks.h"
 #include "cmd/output.h"
 #include "cmd/pid.h"
+#include "cmd/place.h"
 #include "cmd/screen.h"
 #include "cmd/source.h"
 #include "cmd/stat.h"
+#include "inspect/attach/attach.h"
+#include "inspect/client/agent.h"
 #include "inspect/format/format.h"
 #include "inspect/model/profile.h"
 #include "inspect/model/units.h"
@@ -23,10 +28,13 @@
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 
+#define RATE_MAX (1ULL << 40)
+
 struct dump_options {
 	const char *file, *format, *profile, *type, *segment, *diff, *labels;
 	double seconds;
-	int raw, no_inlines;
+	uint64_t rate;
+	int raw, no_inlines, attach;
 	unsigned limit;
 };
 
@@ -36,9 +44,14 @@ struct taken {
 	double live_error;
 	size_t stacks;
 	uint64_t realtime_ns;
-	char losses[512];
+	char losses[512], since[48];
 	int difference;
+	struct err detach;      /* why it could not be detached from; kind 0 unless so */
 };
+
+static const double attached_s = 30;    /* without --for */
+
+static const uint64_t default_rate = 512 << 10;
 
 static unsigned label_flags(const char *words)
 {
@@ -49,26 +62,33 @@ static unsigned label_flags(const char *words)
 	return flags;
 }
 
-/* One moment, symbolised unless --raw. NULL with *e. */
-static struct profile *take(struct source *src, const struct dump_options *o, struct taken *t, struct err *e)
+/* A snapshot as a profile, symbolised unless --raw. NULL with *e. */
+static struct profile *convert(const struct source *src, const struct snapshot *snap, const struct dump_options *o, struct taken *t, struct err *e)
 {
 	enum profile_kind kind = strcmp(o->profile, "allocs") ? PROFILE_HEAP : PROFILE_ALLOCS;
+	struct symbolizer *symbols = source_symbols(src, snap, o->no_inlines, e);
+	char age[UNITS_MAX];
+
+	if (!symbols) return NULL;
+	struct profile *p = profile_of_snapshot(snap, kind, label_flags(o->labels), src->program);
+	if (!o->raw) profile_symbolise(p, symbols);
+	symbol_close(symbols);
+	/* of a difference the errors add up, as the moments are taken to be independent */
+	t->live_error = hypot(t->live_error, sqrt(snap->live_variance));
+	t->realtime_ns = snap->realtime_ns;
+	t->stacks = 0;
+	for (size_t i = 0; i < snap->nsites; i++) t->stacks += snap->site[i].live_samples > 0;
+	if (snap->flags & WIRE_ATTACHED) snprintf(t->since, sizeof t->since, ", since attach, %s ago", units_seconds(snap->age_s, age));
+	source_losses(snap, t->losses, sizeof t->losses);
+	return p;
+}
+
+static struct profile *take(struct source *src, const struct dump_options *o, struct taken *t, struct err *e)
+{
 	struct snapshot snap;
-	struct symbolizer *symbols;
-	struct profile *p = NULL;
 
 	if (source_snapshot(src, &snap, e)) return NULL;
-	if ((symbols = source_symbols(src, &snap, o->no_inlines, e))) {
-		p = profile_of_snapshot(&snap, kind, label_flags(o->labels), src->program);
-		if (!o->raw) profile_symbolise(p, symbols);
-		symbol_close(symbols);
-		/* of a difference the errors add up, as the moments are taken to be independent */
-		t->live_error = hypot(t->live_error, sqrt(snap.live_variance));
-		t->realtime_ns = snap.realtime_ns;
-		t->stacks = 0;
-		for (size_t i = 0; i < snap.nsites; i++) t->stacks += snap.site[i].live_samples > 0;
-		source_losses(&snap, t->losses, sizeof t->losses);
-	}
+	struct profile *p = convert(src, &snap, o, t, e);
 	snapshot_free(&snap);
 	return p;
 }
@@ -115,6 +135,65 @@ static int make_watched(struct source *src, const char *operand, const struct du
 	t->stacks = t->profile->nsamples;
 	return base ? subtract(t, base, e) : 0;
 }
+
+/* ---- of a process that nobody prepared ------------------------------------------------------------------------------------------------------ */
+
+/* What was recorded since the attach. */
+static int look(struct source *src, pid_t pid, double waited, struct snapshot *snap, struct err *e)
+{
+	char text[UNITS_MAX];
+
+	int bad = source_open_pid(src, pid, e) || source_snapshot(src, snap, e);
+	if (bad && e->kind == ERR_UNSUPPORTED && agent_probe(pid) != AGENT_UNREADABLE)
+		err_set(e, ERR_FAIL, "pid %d: nothing to dump: it has called no allocator in %s", (int)pid, units_seconds(waited, text));
+	return bad ? -1 : 0;
+}
+
+/* Attached no longer than it takes: names are found afterwards. Whatever goes wrong in between, it is detached from. */
+static int record(struct source *src, struct attach_plan *p, const struct dump_options *o, struct snapshot *snap, struct taken *t, struct err *e)
+{
+	attaching_tell(p, 0, stderr);
+	if (attaching_may(p, 0, e)) return -1;
+	attaching_catch();
+	int bad = attaching_begin(p, stderr, e);
+	if (!bad) {
+		double waited = attaching_stay(p->pid, &p->options, o->seconds > 0 ? o->seconds : attached_s, stderr);
+		bad = look(src, p->pid, waited, snap, e);
+		/* who has gone needs no detach */
+		if (attaching_end(p->pid, stderr, &t->detach) && t->detach.kind == ERR_GONE) t->detach.kind = ERR_NONE;
+		size_t n = strlen(e->text);
+		if (bad && t->detach.kind) snprintf(e->text + n, sizeof e->text - n, "; nor could it be detached from: %.200s", t->detach.text);
+	}
+	attaching_release();
+	return bad ? -1 : 0;
+}
+
+static int make_attached(struct source *src, const char *operand, const struct dump_options *o, struct taken *t, struct err *e)
+{
+	struct attach_options ao = { .rate = o->rate, .depth = WIRE_DEPTH_MAX };
+	struct attach_plan p;
+	struct snapshot snap;
+	struct profile *base = NULL;
+	pid_t pid;
+
+	if (pid_resolve(operand, PID_OF_ANY, &pid, e) || (o->diff && pprof_read(o->diff, &base, e))) return -1;
+	char *image = place_find("dump", "alloctop-attach.so", "ALLOCTOP_ATTACH", e);
+	ao.image = image;
+	int bad = image ? attach_plan(&p, pid, &ao, e) : -1;
+	if (!bad) bad = record(src, &p, o, &snap, t, e);
+	if (image) attach_plan_free(&p);
+	free(image);
+	if (!bad) {
+		t->profile = convert(src, &snap, o, t, e);
+		if (t->profile) t->profile->duration_ns = (int64_t)(snap.age_s * 1e9);
+		snapshot_free(&snap);
+	}
+	if (t->profile && base) return subtract(t, base, e);
+	profile_free(base);
+	return t->profile ? 0 : -1;
+}
+
+/* ---- of one that has the agent, or a segment ------------------------------------------------------------------------------------------------ */
 
 static int make(struct source *src, const struct dump_options *o, struct taken *t, struct err *e)
 {
@@ -176,8 +255,8 @@ static void sum_up(const char *path, const struct taken *t)
 	else if (growth >= 0)
 		fprintf(stderr, "%s by page faults in %zu stacks\n", units_bytes(profile_total(p, (unsigned)growth), live), t->stacks);
 	else
-		fprintf(stderr, "%s%s ± %s %s in %zu stacks\n", t->difference && bytes > 0 ? "+" : "", units_bytes(bytes, live), units_bytes(t->live_error, error),
-		        t->difference ? "live bytes, a difference," : "live", t->stacks);
+		fprintf(stderr, "%s%s ± %s %s in %zu stacks%s\n", t->difference && bytes > 0 ? "+" : "", units_bytes(bytes, live), units_bytes(t->live_error, error),
+		        t->difference ? "live bytes, a difference," : "live", t->stacks, t->difference ? "" : t->since);
 }
 
 /* That, and what to do with the file. To stderr: data alone goes to stdout. */
@@ -218,26 +297,37 @@ static int write_out(const struct source *src, const struct dump_options *o, con
 	return bad;
 }
 
+static int check(const struct dump_options *o, const struct format *f, int argc, char **argv, struct err *e)
+{
+	if (o->segment && argc) return err_set(e, ERR_USAGE, "dump: a process or --segment, not both: '%s'", argv[0]);
+	if (!o->segment && argc != 1)
+		return err_set(e, ERR_USAGE, "dump: %s (see: alloctop dump --help)", argc ? "one process at a time" : "which process?");
+	if (o->attach && o->segment) return err_set(e, ERR_USAGE, "dump: --attach needs a process, not a segment file");
+	if (o->attach && is_watched(o)) return err_set(e, ERR_USAGE, "dump: a %s profile needs no agent: leave --attach out", o->profile);
+	if (o->rate != default_rate && !o->attach) return err_set(e, ERR_USAGE, "dump: --rate is for --attach (alloctop set changes an agent that is there)");
+	if (!o->rate || o->rate > RATE_MAX) return err_set(e, ERR_USAGE, "dump: a rate is a size from 1 to 1T (as in --rate 512K)");
+	if (o->diff && o->seconds > 0 && !is_watched(o) && !o->attach)
+		return err_set(e, ERR_USAGE, "dump: --diff and --seconds each name what to subtract: one of them");
+	if (o->segment && o->seconds > 0) return err_set(e, ERR_USAGE, "dump: --seconds needs a process, not a segment file");
+	if (!f) return err_set(e, ERR_USAGE, "dump: no format '%s'", o->format);
+	if (o->file && !strcmp(o->file, "-") && !f->to_terminal && isatty(STDOUT_FILENO))
+		return err_set(e, ERR_USAGE, "dump: %s is nothing for a terminal (-o FILE, or --format text)", f->name);
+	return 0;
+}
+
 static int run(void *options, int argc, char **argv, struct err *e)
 {
 	const struct dump_options *o = options;
 	const struct format *f = o->format ? format_find(o->format) : formats[0];
 	struct taken t = { 0 };
-	struct source src;
+	struct source src = { 0 };
 	int status;
 
-	if (o->segment && argc) return err_set(e, ERR_USAGE, "dump: a process or --segment, not both: '%s'", argv[0]);
-	if (!o->segment && argc != 1)
-		return err_set(e, ERR_USAGE, "dump: %s (see: alloctop dump --help)", argc ? "one process at a time" : "which process?");
-	if (o->diff && o->seconds > 0 && !is_watched(o)) return err_set(e, ERR_USAGE, "dump: --diff and --seconds each name what to subtract: one of them");
-	if (o->segment && o->seconds > 0) return err_set(e, ERR_USAGE, "dump: --seconds needs a process, not a segment file");
-	if (!f) return err_set(e, ERR_USAGE, "dump: no format '%s'", o->format);
-	if (o->file && !strcmp(o->file, "-") && !f->to_terminal && isatty(STDOUT_FILENO))
-		return err_set(e, ERR_USAGE, "dump: %s is nothing for a terminal (-o FILE, or --format text)", f->name);
-
+	if (check(o, f, argc, argv, e)) return -1;
 	if (is_watched(o)) {
-		src = (struct source){ 0 };
 		status = make_watched(&src, argc ? argv[0] : NULL, o, &t, e);
+	} else if (o->attach) {
+		status = make_attached(&src, argv[0], o, &t, e);
 	} else {
 		status = source_open(&src, argc ? argv[0] : NULL, o->segment, e);
 		if (!status) status = make(&src, o, &t, e);
@@ -245,6 +335,8 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	if (!status) status = write_out(&src, o, f, &t, e);
 	profile_free(t.profile);
 	source_close(&src);
+	/* a profile that is written is no reason to keep that to oneself */
+	if (!status && t.detach.kind) *e = t.detach, status = -1;
 	return status;
 }
 
@@ -272,6 +364,9 @@ static const struct option_row options[] = {
 	{ 's', "segment", OPTION_STRING, offsetof(struct dump_options, segment), "FILE", "of a segment file, the process may be dead", NULL },
 	{ 'D', "diff", OPTION_STRING, offsetof(struct dump_options, diff), "FILE", "minus this pprof file", NULL },
 	{ 'S', "seconds", OPTION_SECONDS, offsetof(struct dump_options, seconds), "TIME", "what changes during this time", NULL },
+	{ 0, "for", OPTION_SECONDS, offsetof(struct dump_options, seconds), "TIME", "the same; with --attach how long to stay (30s)", NULL },
+	{ 'a', "attach", OPTION_FLAG, offsetof(struct dump_options, attach), NULL, "put the agent in, wait, dump, take it out", NULL },
+	{ 0, "rate", OPTION_BYTES, offsetof(struct dump_options, rate), "SIZE", "with --attach: mean bytes between samples (512K)", NULL },
 	{ 'r', "raw", OPTION_FLAG, offsetof(struct dump_options, raw), NULL, "addresses only, for pprof to symbolise", NULL },
 	{ 'l', "labels", OPTION_WORDS, offsetof(struct dump_options, labels), "WORDS", "label samples", label_word },
 	{ 0, "no-inlines", OPTION_FLAG, offsetof(struct dump_options, no_inlines), NULL, "leave inlined frames out", NULL },
@@ -280,7 +375,7 @@ static const struct option_row options[] = {
 	{ 0 },
 };
 
-static const struct dump_options defaults = { .profile = "heap", .limit = 30 };
+static const struct dump_options defaults = { .profile = "heap", .limit = 30, .rate = 512 << 10 };
 
 const struct cmd cmd_dump = {
 	.name = "dump",

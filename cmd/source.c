@@ -23,17 +23,25 @@ static void set_program(struct source *s, const char *path)
 		if (strchr(" /?*:;\"'\\", *p) || (p == s->program && (*p == '-' || *p == '.'))) *p = '_';
 }
 
-int source_open(struct source *s, const char *operand, const char *segment, struct err *e)
+int source_open_pid(struct source *s, pid_t pid, struct err *e)
 {
 	struct proc p;
 
-	*s = (struct source){ 0 };
-	if (segment) return agent_open_file(segment, &s->agent, e);
-	if (pid_resolve(operand, PID_OF_AGENT, &s->pid, e) || proc_read(&p, s->pid, e) || agent_open(s->pid, &s->agent, e)) return -1;
+	*s = (struct source){ .pid = pid };
+	if (proc_read(&p, pid, e) || agent_open(pid, &s->agent, e)) return -1;
 	/* the name it was started by: a link's or a script's says more than that of the file behind it. comm is cut at 15 bytes */
 	const char *slash = strrchr(p.exe, '/'), *base = slash ? slash + 1 : p.exe;
 	set_program(s, !strncmp(base, p.comm, strlen(p.comm)) ? base : p.comm);
 	return 0;
+}
+
+int source_open(struct source *s, const char *operand, const char *segment, struct err *e)
+{
+	pid_t pid;
+
+	*s = (struct source){ 0 };
+	if (segment) return agent_open_file(segment, &s->agent, e);
+	return pid_resolve(operand, PID_OF_AGENT, &pid, e) || source_open_pid(s, pid, e) ? -1 : 0;
 }
 
 void source_close(struct source *s)

@@ -17,6 +17,7 @@ struct source {
 
 /* Of the process that `operand` means (see pid.h), or of `segment` when it is not NULL. 0, or -1 with *e. */
 int source_open(struct source *s, const char *operand, const char *segment, struct err *e);
+int source_open_pid(struct source *s, pid_t pid, struct err *e);
 void source_close(struct source *s);
 /* Also completes `program` where only the recording knows it. */
 int source_snapshot(struct source *s, struct snapshot *out, struct err *e);
