@@ -32,6 +32,7 @@ struct apply {
 	uint64_t reserved, reserved_size;
 	size_t stored;                  /* writes that have been made */
 	int changed;                    /* the process is another than when the plan was made */
+	unsigned try;
 	int busy;                       /* its threads would not stop just then */
 	int status;
 	struct err *e;
@@ -391,22 +392,22 @@ static void work(void *arg)
 	struct apply *a = arg;
 	int marked = 0;
 
-	a->status = session_open(&a->s, a->p->pid, &a->p->target, a->p->room, a->p->rooms, a->e);
+	a->status = session_open(&a->s, a->p->pid, &a->p->target, a->p->room, a->p->rooms, a->try, a->e);
 	a->busy = a->status && a->e->kind == ERR_FAIL;
 	if (!a->status && !(a->status = check(a)) && !(a->status = map(a, &marked)))
 		a->status = write_image(a, marked) || write_log(a) || entries_free(a) || store(a) ? -1 : 0;
 	if (a->status) put_back(a);
 	a->r->threads = a->s.seize.n;
 	a->r->writes = a->p->nwrites;
-	a->r->pause_s = session_close(&a->s);
+	double stood = session_close(&a->s);
+	if (stood > a->r->pause_s) a->r->pause_s = stood;
 }
 
 /* 1: another attempt may do. */
-static int attempt(struct attach_plan *p, struct attach_result *r, struct err *e)
+static int attempt(struct attach_plan *p, unsigned try, struct attach_result *r, struct err *e)
 {
-	struct apply a = { .p = p, .r = r, .status = -1, .e = e };
+	struct apply a = { .p = p, .r = r, .try = try, .status = -1, .e = e };
 
-	*r = (struct attach_result){ 0 };
 	a.module = describe_modules(&p->target, &p->loaded, &a.nmodules, &a.lost);
 	a.stack_top = describe_stack_top(&p->target);
 	a.clock = describe_clock(&p->target, &p->loaded);
@@ -417,9 +418,10 @@ static int attempt(struct attach_plan *p, struct attach_result *r, struct err *e
 
 int attach_apply(struct attach_plan *p, struct attach_result *r, struct err *e)
 {
+	*r = (struct attach_result){ 0 };
 	for (unsigned try = 1;; try++) {
 		if (p->verdict == ATTACH_REFUSED) return err_set(e, (enum err_kind)p->refusal, "pid %d: %s", (int)p->pid, p->why);
-		int status = attempt(p, r, e);
+		int status = attempt(p, try - 1, r, e);
 		if (status <= 0) return status;
 		if (try == TRIES) return -1;
 		nanosleep(&(struct timespec){ .tv_nsec = (long)try * 20000000 }, NULL);

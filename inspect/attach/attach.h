@@ -79,12 +79,12 @@ int attach_follow(pid_t pid, const struct attach_options *o, uint64_t *seen, siz
 /* What an entry is called. */
 const char *attach_entry_name(const struct attach_plan *p, unsigned entry);
 
-struct attach_result { double pause_s; size_t threads, writes; };
+struct attach_result { double pause_s /* the longest, of several attempts */; size_t threads, writes; };
 /* Carries a plan out (which is made anew when the process has changed meanwhile). -1 with *e: everything is as it was. */
 int attach_apply(struct attach_plan *p, struct attach_result *r, struct err *e);
 
 struct attach_undone {
-	double pause_s;
+	double pause_s;                 /* as above */
 	size_t threads, writes;         /* put back */
 	size_t changed;                 /* somebody else has stored something there since: left as it is */
 	int image_left;                 /* a thread may still return through the image: undo again later */

@@ -11,6 +11,8 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
+enum { FOLLOW_TRY = 2 /* it does not try again at once */ };
+
 struct follow {
 	pid_t pid;
 	struct target target;
@@ -92,7 +94,7 @@ static void work(void *arg)
 	struct follow *f = arg;
 	struct home h;
 
-	f->status = session_open(&f->s, f->pid, &f->target, NULL, 0, f->e);
+	f->status = session_open(&f->s, f->pid, &f->target, NULL, 0, FOLLOW_TRY, f->e);
 	if (!f->status && (session_read(&f->s, f->home_addr, &h, sizeof h, f->e) || h.state != HOME_ATTACHED || h.log_entries != f->home.log_entries))
 		f->status = err_set(f->e, ERR_FAIL, "pid %d: somebody else attaches or detaches just now", (int)f->pid);
 	if (!f->status) f->status = tell_modules(f) || store(f) ? -1 : 0;

@@ -17,6 +17,7 @@
 #include "inspect/target/xalloc.h"
 
 enum { ROUNDS = 64, EVENT_STOP = 128 };
+static const double late_s = 1;
 
 static double now(void)
 {
@@ -190,11 +191,24 @@ int seize_alive(const struct seize *s)
 	return 0;
 }
 
+/* A thread that was asked, and had not stopped when it was given up, does so yet: what that ends for it is mended as well. One that cannot be
+   interrupted (D: it waits for a disk, or in vfork) has nothing to mend. */
+static void release_late(const struct seize *s, struct seized *t, double until)
+{
+	while (await_standing(t, now() + late_s / 100)) {
+		long state = errno == ESRCH ? 'X' : status_field(s->pid, t->tid, "State");
+		if (state == 'X' || state == 'D' || now() > until) return;
+	}
+	ptrace(PTRACE_DETACH, t->tid, NULL, NULL);
+}
+
 double seize_release(struct seize *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->thread[i].standing) ptrace(PTRACE_DETACH, s->thread[i].tid, NULL, NULL);
-	double held = s->since ? now() - s->since : 0;
+	double end = now(), held = s->since ? end - s->since : 0;
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->thread[i].standing) release_late(s, &s->thread[i], end + late_s);
 	free(s->thread);
 	*s = (struct seize){ .pid = s->pid };
 	return held;

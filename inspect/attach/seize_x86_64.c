@@ -18,8 +18,8 @@ static int repeatable(unsigned long long nr)
 	case SYS_epoll_wait: case SYS_epoll_pwait: case SYS_epoll_pwait2:
 	case SYS_semop: case SYS_semtimedop: case SYS_rt_sigtimedwait:
 	case SYS_io_getevents: case SYS_io_pgetevents: case SYS_io_uring_enter:
-	case SYS_read: case SYS_recvfrom: case SYS_recvmsg: case SYS_recvmmsg: case SYS_accept: case SYS_accept4:    /* with a time limit on the socket */
-	case SYS_sendto: case SYS_sendmsg:
+	case SYS_read: case SYS_readv: case SYS_recvfrom: case SYS_recvmsg: case SYS_recvmmsg: case SYS_accept: case SYS_accept4:
+	case SYS_write: case SYS_writev: case SYS_sendto: case SYS_sendmsg: case SYS_sendmmsg: case SYS_connect:     /* with a time limit on the socket */
 		return 1;
 	default:
 		return 0;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -16,17 +17,18 @@
 #include "inspect/target/err.h"
 
 enum { WIPEONFORK = 18 };
-static const double patience_s = 0.25;
+static const double patience_s = 0.025, patience_max_s = 0.25;
 
-int session_open(struct session *s, pid_t pid, const struct target *t, const uint64_t *room, size_t rooms, struct err *e)
+int session_open(struct session *s, pid_t pid, const struct target *t, const uint64_t *room, size_t rooms, unsigned try, struct err *e)
 {
+	double patience = try < 4 ? patience_s * (1 << try) : patience_max_s;
 	char path[64];
 
 	*s = (struct session){ .pid = pid, .mem = -1, .target = t, .room = room, .rooms = rooms };
 	snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
 	s->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (s->mem < 0) return err_sys(e, errno, "pid %d: writing its memory", (int)pid);
-	if (step("stop", e) || seize_all(&s->seize, pid, patience_s, e) || step("stopped", e)) return -1;
+	if (step("stop", e) || seize_all(&s->seize, pid, patience, e) || step("stopped", e)) return -1;
 	pid_t pending = remote_pending(&s->seize, room, rooms, s->mem);
 	if (!pending) return 0;
 	return err_set(e, ERR_FAIL, "pid %d: thread %d has not come back yet from what a killed alloctop made it do: try again", (int)pid, (int)pending);
@@ -129,12 +131,17 @@ static void *start(void *arg)
 	return NULL;
 }
 
+/* A ^C comes when it is over. */
 int session_run(void (*work)(void *arg), void *arg)
 {
 	struct job j = { work, arg };
 	pthread_t thread;
+	sigset_t all, before;
 
-	if (pthread_create(&thread, NULL, start, &j)) return -1;
-	pthread_join(thread, NULL);
-	return 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	int bad = pthread_create(&thread, NULL, start, &j);
+	if (!bad) pthread_join(thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return bad ? -1 : 0;
 }

@@ -24,8 +24,9 @@ struct session {
 	struct home home;               /* as it is, or will be, there */
 };
 
-/* Stops the process. -1 with *e as seize_all; FAIL also when a thread is still on its way, see remote_pending: try again then. */
-int session_open(struct session *s, pid_t pid, const struct target *t, const uint64_t *room, size_t rooms, struct err *e);
+/* Stops the process. -1 with *e as seize_all; FAIL also when a thread is still on its way, see remote_pending: try again then. `try` counts such
+   attempts from 0: each is more patient than the one before, since the other threads stand meanwhile. */
+int session_open(struct session *s, pid_t pid, const struct target *t, const uint64_t *room, size_t rooms, unsigned try, struct err *e);
 /* Lets it run: thread, bytes of the room, all threads. Returns for how long it stood, in seconds; also what session_open left of a failure. */
 double session_close(struct session *s);
 

@@ -29,6 +29,7 @@ struct undo {
 	struct home home;               /* as it was found */
 	uint64_t home_addr;
 	struct attach_undone *u;
+	unsigned try;
 	int status, busy;
 	struct err *e;
 };
@@ -200,7 +201,7 @@ static void work(void *arg)
 {
 	struct undo *x = arg;
 
-	x->status = session_open(&x->s, x->pid, &x->target, x->room, x->rooms, x->e);
+	x->status = session_open(&x->s, x->pid, &x->target, x->room, x->rooms, x->try, x->e);
 	x->busy = x->status && x->e->kind == ERR_FAIL;
 	if (!x->status) {
 		/* the same maps as before the stop would do for the objects, not for threads' stacks that came since */
@@ -233,14 +234,14 @@ static void tidy(void *arg)
 	struct undo *x = arg;
 	struct err unimportant;
 
-	if (!session_open(&x->s, x->pid, &x->target, x->room, x->rooms, &unimportant)) remote_sweep(&x->s.seize, &x->target, x->room, x->rooms, x->s.mem);
+	if (!session_open(&x->s, x->pid, &x->target, x->room, x->rooms, x->try, &unimportant)) remote_sweep(&x->s.seize, &x->target, x->room, x->rooms, x->s.mem);
 	session_close(&x->s);
 }
 
 /* 1: its threads would not stop just then. */
-static int round_of(pid_t pid, struct attach_undone *u, struct err *e)
+static int round_of(pid_t pid, unsigned try, struct attach_undone *u, struct err *e)
 {
-	struct undo x = { .pid = pid, .u = u, .status = -1, .e = e };
+	struct undo x = { .pid = pid, .u = u, .try = try, .status = -1, .e = e };
 
 	if (target_open_pid(&x.target, pid, e)) return -1;
 	x.home_addr = home_find(&x.target.maps, x.target.mem, &x.home);
@@ -267,7 +268,7 @@ int attach_undo(pid_t pid, struct attach_undone *u, struct err *e)
 
 	*u = (struct attach_undone){ 0 };
 	for (long round = 0; round < ROUNDS; round++) {
-		if ((status = round_of(pid, u, e)) < 0) return -1;
+		if ((status = round_of(pid, (unsigned)round, u, e)) < 0) return -1;
 		if (!status && !u->image_left) break;
 		nanosleep(&(struct timespec){ .tv_nsec = (round + 1) * 5000000 }, NULL);
 	}

@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/sem.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,6 +86,35 @@ static void *idle_epoller(void *arg)
 		double t = now();
 		check(epoll_wait(fd, &e, 1, 40), t, 0.039);
 	}
+	return arg;
+}
+
+/* Two calls that the kernel ends with EINTR whenever a thread is stopped. */
+static void *receiver(void *arg)
+{
+	struct timeval limit = { .tv_usec = 30000 };
+	int pair[2];
+	char c;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) ADD(wrong);
+	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	while (!over) {
+		double t = now();
+		check((int)recv(pair[0], &c, 1, 0), t, 0.028);
+	}
+	return arg;
+}
+
+static void *semaphore(void *arg)
+{
+	int id = semget(IPC_PRIVATE, 1, 0600);
+	struct sembuf down = { .sem_op = -1 };
+
+	while (!over) {
+		double t = now();
+		check(semtimedop(id, &down, 1, &(struct timespec){ .tv_nsec = 35000000 }), t, 0.033);
+	}
+	semctl(id, 0, IPC_RMID);
 	return arg;
 }
 
@@ -198,7 +230,7 @@ static void *sender(void *arg)
 
 int main(void)
 {
-	static void *(*const work[])(void *) = { sleeper, poller, epoller, idle_epoller, reader, waiter, computer };
+	static void *(*const work[])(void *) = { sleeper, poller, epoller, idle_epoller, receiver, semaphore, reader, waiter, computer };
 	enum { WORK = sizeof work / sizeof *work };
 	pthread_t t;
 	sigset_t all;
