@@ -128,6 +128,7 @@ int diagnose_json(const struct diagnose_reading *r, struct err *e)
 	json_t *o = json_object(), *findings = json_array(), *missing = json_array(), *not_read = json_object();
 
 	json_object_set_new(o, "pid", json_integer(f->id.pid));
+	json_object_set_new(o, "inner_pid", f->id.inner_pid ? json_integer(f->id.inner_pid) : json_null());
 	json_object_set_new(o, "program", json_string(f->id.program));
 	json_object_set_new(o, "time", number(r->at));
 	json_object_set_new(o, "watched_seconds", number(f->watch_s));

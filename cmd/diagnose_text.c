@@ -7,6 +7,7 @@
 
 #include "inspect/model/plain.h"
 #include "inspect/model/units.h"
+#include "inspect/target/proc.h"
 #include "inspect/verdict/facts.h"
 #include "inspect/verdict/rule.h"
 #include "inspect/verdict/verdict.h"
@@ -126,11 +127,11 @@ void diagnose_text(const struct diagnose_reading *r, unsigned columns)
 {
 	const struct facts *f = r->facts;
 	const struct verdict *v = r->verdict;
-	char who[256];
+	char who[256], label[PROC_LABEL];
 	const char *libc = f->id.libc == FACTS_MUSL ? "musl" : f->id.libc == FACTS_GLIBC ? "glibc" : "";
 
 	allocators(f, who, sizeof who);
-	printf("%s (pid %d)  %s%s%s%s  watched for %.1f s%s\n", f->id.program, (int)f->id.pid, who, *libc && !strstr(who, libc) ? " in " : "", strstr(who, libc) ? "" : libc,
+	printf("%s, %s  %s%s%s%s  watched for %.1f s%s\n", f->id.program, proc_label(f->id.pid, f->id.inner_pid, label), who, *libc && !strstr(who, libc) ? " in " : "", strstr(who, libc) ? "" : libc,
 	       f->id.is_static ? ", static" : "", f->watch_s, f->exited ? ", then it ended" : "");
 	figures(f, columns);
 	not_read("heap", &f->heap_group, columns);

@@ -199,6 +199,7 @@ int heap_json(const struct heap_reading *r, int compact, struct err *e)
 	int bad;
 
 	json_object_set_new(root, "pid", r->core ? json_null() : json_integer(r->target->pid));
+	json_object_set_new(root, "inner_pid", r->core ? json_null() : json_integer(r->target->proc.inner_pid));
 	text(root, "program", r->program);
 	json_object_set_new(root, "time", json_real(r->at));
 	if (r->before) json_object_set_new(root, "interval_seconds", json_real(r->interval_s));

@@ -9,6 +9,7 @@
 #include "inspect/model/heap.h"
 #include "inspect/model/plain.h"
 #include "inspect/model/units.h"
+#include "inspect/target/proc.h"
 #include "inspect/target/target.h"
 
 enum { LINE = 1024, BAR = 18, NAME = 42 };
@@ -73,10 +74,10 @@ void heap_title(const struct heap_look *look, const char *fmt, ...)
 static void head(const struct heap_reading *r, const struct heap_look *look)
 {
 	const struct heap *h = r->heap;
-	char a[32], b[UNITS_MAX], how[160] = "";
+	char a[32], b[UNITS_MAX], how[160] = "", label[PROC_LABEL];
 
 	if (r->core) heap_title(look, "%s  core file  %zu threads  memory in it %s", r->program, r->target->nthreads, heap_figure(look, h->ledger.rss, a));
-	else heap_title(look, "%s  pid %d  up %s  %zu thread%s  rss %s", r->program, (int)r->target->pid, units_seconds(r->target->proc.uptime_s, b),
+	else heap_title(look, "%s  %s  up %s  %zu thread%s  rss %s", r->program, proc_label(r->target->pid, r->target->proc.inner_pid, label), units_seconds(r->target->proc.uptime_s, b),
 	                r->target->nthreads, r->target->nthreads == 1 ? "" : "s", heap_figure(look, h->ledger.rss, a));
 	if (h->retries) snprintf(how, sizeof how, ", %u more tries", h->retries);
 	if (h->frozen_s > 0) snprintf(how, sizeof how, ", it stood still for %.1f ms%s", h->frozen_s * 1e3, h->frozen_late ? " and was let go before the end" : "");

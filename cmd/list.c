@@ -35,6 +35,7 @@ struct entry {
 struct list {
 	struct entry *entry;
 	size_t n;
+	int inner;              /* one of them has another number inside */
 	unsigned denied;        /* processes that may not be looked at */
 };
 
@@ -68,6 +69,7 @@ static int each(pid_t pid, void *arg)
 	if (x.state == AGENT_UNREADABLE || x.state == AGENT_NONE) return 0;
 	if (proc_read(&x.proc, pid, &e)) return 0;      /* ended meanwhile */
 	if (x.state != AGENT_LOADED) look(&x);
+	if (x.proc.inner_pid != pid) l->inner = 1;
 	l->entry = xreallocarray(l->entry, l->n + 1, sizeof *l->entry);
 	l->entry[l->n++] = x;
 	return 0;
@@ -92,15 +94,16 @@ static const char *user_name(uid_t uid, char buf[32])
 static void print_text(const struct list *l)
 {
 	char user[32], rate[UNITS_MAX] = "-", live[UNITS_MAX] = "-", error[UNITS_MAX] = "-", age[UNITS_MAX] = "-", rss[UNITS_MAX];
-	unsigned rows, columns = UINT_MAX;
+	unsigned rows, columns = UINT_MAX, fixed = l->inner ? 74 : 66;
 
 	if (isatty(STDOUT_FILENO)) screen_size(&rows, &columns);
-	if (l->n) printf("%7s %-10s %-7s %6s %6s %6s %6s %7s %s\n", "PID", "USER", "STATE", "RATE", "LIVE", " ±", "RSS", "AGE", "PROGRAM");
+	if (l->n) printf("%7s%s %-10s %-7s %6s %6s %6s %6s %7s %s\n", "PID", l->inner ? "  INSIDE" : "", "USER", "STATE", "RATE", "LIVE", " ±", "RSS", "AGE", "PROGRAM");
 	for (size_t i = 0; i < l->n; i++) {
 		const struct entry *x = &l->entry[i];
-		char program[sizeof x->proc.cmdline];
+		char program[sizeof x->proc.cmdline], inner[16] = "";
 		snprintf(program, sizeof program, "%s", x->proc.cmdline);
-		plain_cut(plain_text(program), columns > 66 ? columns - 66 : 12);
+		plain_cut(plain_text(program), columns > fixed ? columns - fixed : 12);
+		if (l->inner) snprintf(inner, sizeof inner, " %7d", (int)x->proc.inner_pid);
 		if (x->known) {
 			units_setting(x->rate, rate);
 			units_bytes(x->live_bytes, live);
@@ -109,7 +112,7 @@ static void print_text(const struct list *l)
 		} else {
 			strcpy(rate, "-"), strcpy(live, "-"), strcpy(error, "-"), strcpy(age, "-");
 		}
-		printf("%7d %-10.10s %-7s %6s %6s %6s %6s %7s %s\n", (int)x->proc.pid, user_name(x->proc.uid, user), state_name(x), rate,
+		printf("%7d%s %-10.10s %-7s %6s %6s %6s %6s %7s %s\n", (int)x->proc.pid, inner, user_name(x->proc.uid, user), state_name(x), rate,
 		       live, error, units_bytes((double)x->proc.rss_bytes, rss), age, program);
 		if (x->why[0]) fprintf(stderr, "alloctop: list: %s\n", x->why);
 	}
@@ -128,6 +131,7 @@ static int print_json(const struct list *l, struct err *e)
 		const struct entry *x = &l->entry[i];
 		json_t *o = json_object();
 		json_object_set_new(o, "pid", json_integer(x->proc.pid));
+		json_object_set_new(o, "inner_pid", json_integer(x->proc.inner_pid));
 		json_object_set_new(o, "user", json_string(user_name(x->proc.uid, user)));
 		json_object_set_new(o, "state", json_string(state_name(x)));
 		snprintf(text, sizeof text, "%s", x->proc.cmdline);

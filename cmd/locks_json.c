@@ -220,6 +220,7 @@ int locks_json(const struct locks_reading *r, int compact, struct err *e)
 
 	for (size_t i = 0; i < l->nrows; i++) json_array_append_new(*l->row[i].allocator ? locks : others, row_of(r, &l->row[i]));
 	json_object_set_new(o, "pid", json_integer(r->target->pid));
+	json_object_set_new(o, "inner_pid", json_integer(r->target->proc.inner_pid));
 	json_object_set_new(o, "program", text(r->program));
 	json_object_set_new(o, "time", json_real(r->at));
 	json_object_set_new(o, "period_s", json_real(l->period_s));

@@ -11,6 +11,7 @@
 #include "inspect/model/plain.h"
 #include "inspect/model/units.h"
 #include "inspect/symbol/symbol.h"
+#include "inspect/target/proc.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
@@ -407,9 +408,10 @@ static void summary(const struct lock_report *l, unsigned columns)
 void locks_text(const struct locks_reading *r, unsigned columns, unsigned limit)
 {
 	const struct lock_report *l = r->report;
+	char label[PROC_LABEL];
 
 	if (columns < 40) columns = 40;
-	printf("%s, pid %d: %u thread%s, watched for %.1f s\n", r->program, (int)r->target->pid, l->threads, l->threads == 1 ? "" : "s", l->period_s);
+	printf("%s, %s: %u thread%s, watched for %.1f s\n", r->program, proc_label(r->target->pid, r->target->proc.inner_pid, label), l->threads, l->threads == 1 ? "" : "s", l->period_s);
 	allocator_locks(r, columns, limit);
 	locks_calls_text(r, columns, limit);
 	others(r, columns, limit);

@@ -81,6 +81,7 @@ int stat_json(FILE *f, const struct stat_reading *r, unsigned limit, struct err 
 	size_t n = stat_notices(r, notice);
 	for (size_t i = 0; i < n; i++) json_array_append_new(notices, json_string(notice[i]));
 	json_object_set_new(o, "pid", json_integer(c->pid));
+	json_object_set_new(o, "inner_pid", json_integer(c->inner_pid));
 	json_object_set_new(o, "program", *c->program ? json_string(c->program) : json_null());
 	json_object_set_new(o, "period_s", json_real(c->period_s));
 	json_object_set_new(o, "threads", json_integer(c->threads_max > c->threads ? c->threads_max : c->threads));

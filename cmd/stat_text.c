@@ -8,6 +8,7 @@
 #include "inspect/model/plain.h"
 #include "inspect/perf/code.h"
 #include "inspect/perf/cost.h"
+#include "inspect/target/proc.h"
 
 enum { NUMBER = 32, LINE = 1024 };
 
@@ -91,8 +92,9 @@ static void head(FILE *f, const struct stat_reading *r)
 {
 	const struct cost *c = r->cost;
 	unsigned threads = c->threads_max > c->threads ? c->threads_max : c->threads;
+	char label[PROC_LABEL];
 
-	fprintf(f, "\n %s, pid %d: %u thread%s, %.2f s\n\n", c->program, (int)c->pid, threads, threads == 1 ? "" : "s", c->period_s);
+	fprintf(f, "\n %s, %s: %u thread%s, %.2f s\n\n", c->program, proc_label(c->pid, c->inner_pid, label), threads, threads == 1 ? "" : "s", c->period_s);
 	fprintf(f, "%18s  %17s  %-14s  %-16s %s\n", "total", "in the allocator", "share", "event", r->allocations > 0 ? "per allocation" : "");
 }
 

@@ -8,6 +8,7 @@
 #include "inspect/model/history.h"
 #include "inspect/model/table.h"
 #include "inspect/model/units.h"
+#include "inspect/target/proc.h"
 #include "tui/panel.h"
 #include "tui/surface.h"
 #include "tui/view.h"
@@ -72,7 +73,7 @@ static void who(const struct view *v, struct surface *s, const struct state *x)
 	char up[UNITS_MAX], text[128];
 	unsigned end = moment(v, s), room = end > 1 ? end - 1 : 0, at = surface_cut(s, 0, 0, room, STYLE_STRONG, x->text[STATE_PROGRAM]);
 
-	snprintf(text, sizeof text, "pid %d", (int)x->pid);
+	proc_label(x->pid, x->figure[STATE_INNER_PID] > 0 ? (pid_t)x->figure[STATE_INNER_PID] : 0, text);
 	at = piece(s, 0, at, room, STYLE_PLAIN, text);
 	if (!*x->text[STATE_ALLOCATOR]) at = piece(s, 0, at, room, STYLE_DIM, "allocator: not read yet");
 	else if (room > at + 8) at = surface_cut(s, 0, at + 2, room - at - 2, STYLE_PLAIN, x->text[STATE_ALLOCATOR]);

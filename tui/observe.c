@@ -298,6 +298,7 @@ static void who(struct state *s, const struct proc *p)
 	if (!getpwuid_r(p->uid, &pw, buf, sizeof buf, &found) && found) state_say(s, STATE_USER, "%.31s", pw.pw_name);
 	else state_say(s, STATE_USER, "%u", (unsigned)p->uid);
 	s->pid = p->pid;
+	if (p->inner_pid != p->pid) s->figure[STATE_INNER_PID] = p->inner_pid;
 	s->figure[STATE_RSS] = (double)p->rss_bytes;
 	s->figure[STATE_VM] = (double)p->vm_bytes;
 	s->figure[STATE_THREADS] = p->threads;

@@ -14,6 +14,7 @@
 #include "inspect/model/profile.h"
 #include "inspect/model/units.h"
 #include "inspect/target/err.h"
+#include "inspect/target/proc.h"
 #include "inspect/target/xalloc.h"
 
 /* The path is relative to where the compiler runs: the root of the tree. */
@@ -57,8 +58,9 @@ static char *title_of(const struct page *g)
 {
 	const struct profile *p = g->p;
 	const char *program = *p->program ? p->program : "profile";
+	char label[PROC_LABEL];
 	if (g->o->title) return xstrdup(g->o->title);
-	return p->pid ? xasprintf("%s, pid %d", program, p->pid) : xstrdup(program);
+	return p->pid ? xasprintf("%s, %s", program, proc_label(p->pid, p->inner_pid, label)) : xstrdup(program);
 }
 
 static void put_title(const struct page *g)

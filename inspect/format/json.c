@@ -3,6 +3,7 @@
  * {
  *   "schema": "alloctop-profile-1",
  *   "program": "redis-server", "pid": 123,
+ *   "inner_pid": 7                               as the process sees itself; absent when unknown
  *   "time": "2026-01-31T12:00:00.000Z"           null when unknown
  *   "duration_s": 12.5,                          seconds the cumulative values cover
  *   "period": {"type": "space", "unit": "bytes", "value": 524288},
@@ -141,6 +142,7 @@ static void put_head(json_t *root, const struct profile *p, const struct format_
 	json_object_set_new(root, "schema", json_string("alloctop-profile-1"));
 	json_object_set_new(root, "program", text(p->program));
 	json_object_set_new(root, "pid", json_integer(p->pid));
+	if (p->inner_pid) json_object_set_new(root, "inner_pid", json_integer(p->inner_pid));
 	json_object_set_new(root, "time", time_text(p->time_ns));
 	json_object_set_new(root, "duration_s", json_real((double)p->duration_ns / 1e9));
 	json_object_set_new(period, "type", text(p->period_type.name));

@@ -12,6 +12,7 @@
 #include "inspect/model/profile.h"
 #include "inspect/model/units.h"
 #include "inspect/target/err.h"
+#include "inspect/target/proc.h"
 #include "inspect/target/xalloc.h"
 
 enum { STACKS = 10, FRAMES = 40, NARROW = 7, WIDE = 14 };
@@ -67,13 +68,13 @@ static const char *meaning(const char *type)
 static void put_head(const struct page *g, const struct format_options *o)
 {
 	const struct profile *p = g->p;
-	char v[UNITS_MAX], e[UNITS_MAX], date[64] = "";
+	char v[UNITS_MAX], e[UNITS_MAX], date[64] = "", label[PROC_LABEL];
 	const char *type = p->type[g->type].name, *words = meaning(type);
 	time_t s = (time_t)(p->time_ns / 1000000000);
 	struct tm tm;
 	if (o->title) put_plain(g, o->title);
 	else put_plain(g, *p->program ? p->program : "profile");
-	if (!o->title && p->pid) fprintf(g->out, ", pid %d", p->pid);
+	if (!o->title && p->pid) fprintf(g->out, ", %s", proc_label(p->pid, p->inner_pid, label));
 	if (p->time_ns && gmtime_r(&s, &tm) && strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S UTC", &tm)) fprintf(g->out, ", %s", date);
 	fputs("\n", g->out);
 	put_plain(g, type);

@@ -84,6 +84,7 @@ struct profile *lock_profile(const struct lock_report *r, const struct target *t
 	p->duration_ns = (int64_t)(r->period_s * 1e9);
 	p->program = profile_string(p, program);
 	p->pid = (int)t->pid;
+	p->inner_pid = (int)t->proc.inner_pid;
 	profile_comment(p, "alloctop: waiting for locks in %s, pid %d", program, (int)t->pid);
 	for (size_t i = 0; i < r->nnotices; i++)
 		profile_comment(p, "%s%s: %s", r->notice[i].source, r->notice[i].state == LOCK_REFUSED ? ": not used" : "", r->notice[i].text);

@@ -38,7 +38,7 @@ struct profile {
 	struct profile_type period_type; int64_t period;
 	uint64_t time_ns; int64_t duration_ns;
 	const char *program;            /* base name, for file names and titles */
-	int pid;
+	int pid, inner_pid;             /* see proc.h; 0: not known */
 	const char **comment; size_t ncomments;
 	struct profile_mapping *mapping; size_t nmappings;
 	struct profile_function *function; size_t nfunctions;

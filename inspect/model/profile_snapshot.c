@@ -199,6 +199,7 @@ struct profile *profile_of_snapshot(const struct snapshot *s, enum profile_kind 
 	g.p->duration_ns = s->age_s > 0 && s->age_s < 9e9 ? (int64_t)(s->age_s * 1e9) : 0;
 	g.p->program = profile_string(g.p, program);
 	g.p->pid = s->pid ? s->pid : s->inner_pid;
+	g.p->inner_pid = s->inner_pid;
 	add_comments(&g);
 	add_mappings(&g);
 	g.stack = xcalloc(s->nsites, sizeof *g.stack);

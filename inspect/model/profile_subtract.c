@@ -103,6 +103,7 @@ static void copy_head(struct profile *out, const struct profile *p)
 	out->duration_ns = p->duration_ns;
 	out->program = profile_string(out, p->program);
 	out->pid = p->pid;
+	out->inner_pid = p->inner_pid;
 	for (size_t i = 0; i < p->ncomments; i++) profile_comment(out, "%s", p->comment[i]);
 }
 

@@ -244,7 +244,7 @@ int cost_open(struct cost **out, pid_t pid, const struct cost_options *o, struct
 	struct cost *c = xcalloc(1, sizeof *c);
 	int bad = 0;
 
-	c->pid = pid;
+	c->pid = c->inner_pid = pid;
 	c->o = *o;
 	if (!(c->o.hz > 0)) c->o.hz = fmax(29, default_hz * fmin(1, (double)SMALL_MACHINE / (double)sysconf(_SC_NPROCESSORS_ONLN)));
 	c->nimages = 1;
@@ -257,6 +257,9 @@ int cost_open(struct cost **out, pid_t pid, const struct cost_options *o, struct
 		cost_close(c);
 		return -1;
 	}
+	struct proc p;
+	struct err unimportant;
+	if (!proc_read(&p, pid, &unimportant)) c->inner_pid = p.inner_pid;
 	c->threads = sampler_threads(c->sampler);
 	c->left_out = sampler_left_out(c->sampler);
 	c->inherits = sampler_inherits(c->sampler);

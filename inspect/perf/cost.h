@@ -53,7 +53,7 @@ struct cost_image {
 struct cost_sum { double weight, inside, kernel, unknown, samples, samples_inside, square, square_inside; };
 
 struct cost {
-	pid_t pid;
+	pid_t pid, inner_pid;           /* see proc.h */
 	struct cost_options o;
 	struct event event[EVENTS_MAX]; size_t nevents;
 	struct cost_sum sum[EVENTS_MAX];

@@ -51,6 +51,7 @@ static struct profile *begin(const struct cost *c, const char *what, const char 
 	p->duration_ns = (int64_t)(c->period_s * 1e9);
 	p->program = profile_string(p, c->program);
 	p->pid = (int)c->pid;
+	p->inner_pid = (int)c->inner_pid;
 	profile_comment(p, "alloctop: %s %s, pid %d", what, c->program, (int)c->pid);
 	if (c->lost > 0 || c->dropped > 0) profile_comment(p, "note: %.0f samples were lost; the sums are scaled up for them", c->lost + c->dropped);
 	if (c->left_out) profile_comment(p, "note: %u threads were left out", c->left_out);

@@ -127,6 +127,13 @@ int proc_read(struct proc *p, pid_t pid, struct err *e)
 	return err_sys(e, sys, "pid %d: reading what /proc says of it", (int)pid);
 }
 
+const char *proc_label(pid_t pid, pid_t inner, char buf[PROC_LABEL])
+{
+	if (inner && inner != pid) snprintf(buf, PROC_LABEL, "pid %d (%d inside)", (int)pid, (int)inner);
+	else snprintf(buf, PROC_LABEL, "pid %d", (int)pid);
+	return buf;
+}
+
 int proc_again(struct proc *p)
 {
 	struct proc now = *p;

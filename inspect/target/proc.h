@@ -26,6 +26,10 @@ struct proc {
 /* 0, or -1 with *e: GONE when there is no such process. */
 int proc_read(struct proc *p, pid_t pid, struct err *e);
 
+/* "pid 4711", or "pid 4711 (7 inside)" where the process sees itself as another one; inner 0: not known. Returns buf. */
+enum { PROC_LABEL = 48 };
+const char *proc_label(pid_t pid, pid_t inner, char buf[PROC_LABEL]);
+
 /* Reads again what changes from moment to moment, at a fifth of the cost: all but exe, cmdline, uid, inner_pid and uptime_s. -1 when the
    process is gone, or this is another one, or another program in it: *p is unchanged then. */
 int proc_again(struct proc *p);

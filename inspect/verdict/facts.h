@@ -24,7 +24,7 @@ struct facts_variable { char name[48], value[256]; };
 /* What it is, and how its settings can reach it. */
 struct facts_identity {
 	struct facts_group group;       /* known: the target could be looked at at all */
-	pid_t pid;
+	pid_t pid, inner_pid;           /* inner_pid: as it sees itself; 0: not known */
 	char program[64];               /* base name, fit for a terminal */
 	enum facts_libc libc;
 	char libc_version[16];          /* "2.36", "1.2.3"; "" unknown */

@@ -197,6 +197,7 @@ void identity_fill(struct facts *f, const struct target *t)
 
 	f->id.group.known = 1;
 	f->id.pid = t->pid;
+	f->id.inner_pid = t->proc.inner_pid;
 	snprintf(f->id.program, sizeof f->id.program, "%.63s", *base && begins(base, t->proc.comm) ? base : t->proc.comm);
 	plain_text(f->id.program);
 	read_env(&f->id);

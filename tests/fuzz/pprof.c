@@ -1,6 +1,6 @@
 /* pprof.c: hostile pprof files. The first byte chooses: a file of the input's own bytes, or a good message with bytes of it overwritten
  * (offset, value). What is accepted must survive every format, flattening and subtraction. */
-/* LINK: inspect/format/pprof_read.c inspect/format/pprof.c inspect/format/folded.c inspect/format/json.c inspect/format/text.c inspect/format/html.c inspect/format/whole.c inspect/format/formats.c inspect/model/profile.c inspect/model/profile_store.c inspect/model/profile_flat.c inspect/model/profile_subtract.c inspect/model/plain.c inspect/model/units.c inspect/target/err.c inspect/target/xalloc.c build/inspect/format/profile.pb-c.c */
+/* LINK: inspect/format/pprof_read.c inspect/format/pprof.c inspect/format/folded.c inspect/format/json.c inspect/format/text.c inspect/format/html.c inspect/format/whole.c inspect/format/formats.c inspect/model/profile.c inspect/model/profile_store.c inspect/model/profile_flat.c inspect/model/profile_subtract.c inspect/model/plain.c inspect/model/units.c inspect/target/err.c inspect/target/proc.c inspect/target/xalloc.c build/inspect/format/profile.pb-c.c */
 /* LDLIBS: -lprotobuf-c -lz -ljansson -lm */
 #include <stdint.h>
 #include <stdlib.h>
