@@ -10,6 +10,7 @@
 
 #include "inspect/attach/describe.h"
 #include "inspect/attach/landing.h"
+#include "inspect/attach/piece.h"
 #include "inspect/attach/session.h"
 #include "inspect/attach/step.h"
 #include "inspect/client/ticks.h"
@@ -29,6 +30,7 @@ struct apply {
 	struct attach_module *module; size_t nmodules; uint32_t lost;
 	uint64_t stack_top, clock;
 	struct layout layout;
+	struct maps now;                /* while it stands */
 	uint64_t reserved, reserved_size;
 	size_t stored;                  /* writes that have been made */
 	int changed;                    /* the process is another than when the plan was made */
@@ -64,12 +66,12 @@ static int same_objects(const struct maps *a, const struct maps *b)
 }
 
 /* A lazy entry may have been bound since: then that is what is put back. */
-static int take_old(struct apply *a, struct attach_write *w)
+static int take_old(struct apply *a, struct attach_write *w, const uint8_t *bytes)
 {
 	uint64_t now = 0, old = 0;
 
 	memcpy(&old, w->old, w->size);
-	if (session_read(&a->s, w->addr, &now, w->size, a->e)) return -1;
+	memcpy(&now, bytes, w->size);
 	if (now == old) return 0;
 	if (w->kind != ATTACH_JUMP && now == a->p->got.name[w->entry].real) {
 		memcpy(w->old, &now, sizeof now);
@@ -81,17 +83,20 @@ static int take_old(struct apply *a, struct attach_write *w)
 
 static int check(struct apply *a)
 {
-	struct maps now;
+	struct attach_plan *p = a->p;
+	struct piece piece;
 	struct home h;
 
-	if (maps_read(&now, a->p->pid, a->e)) return -1;
-	if (!now.n) return err_set(a->e, ERR_GONE, "pid %d: it has exited meanwhile", (int)a->p->pid);
-	uint64_t home = home_find(&now, a->p->target.mem, &h);
-	a->changed = !same_objects(&a->p->target.maps, &now) || home != a->p->home_addr || (home && h.state != a->p->home.state);
-	maps_free(&now);
+	if (maps_read(&a->now, p->pid, a->e)) return -1;
+	if (!a->now.n) return err_set(a->e, ERR_GONE, "pid %d: it has exited meanwhile", (int)a->p->pid);
+	uint64_t home = home_find(&a->now, p->target.mem, &h);
+	a->changed = !same_objects(&p->target.maps, &a->now) || home != p->home_addr || (home && h.state != p->home.state);
 	if (a->changed) return err_set(a->e, ERR_FAIL, "pid %d: it changed while it was looked at", (int)a->p->pid);
-	for (size_t i = 0; i < a->p->nwrites; i++)
-		if (take_old(a, &a->p->write[i])) return -1;
+	for (size_t i = 0; i < p->nwrites; i += piece.writes) {
+		if (piece_read(&piece, &a->s, &p->write[i], p->nwrites - i, a->e)) return -1;
+		for (size_t k = i; k < i + piece.writes; k++)
+			if (take_old(a, &p->write[k], piece_bytes(&piece, &p->write[k]))) return -1;
+	}
 	return 0;
 }
 
@@ -354,20 +359,33 @@ static int entries_free(struct apply *a)
 	size_t n = 0;
 
 	for (; n < a->p->jumps.n && n < ATTACH_ENTRIES_MAX; n++) range[n] = (struct inside_range){ a->p->jumps.jump[n].plan.busy, a->p->jumps.jump[n].plan.busy_end };
-	pid_t tid = n ? inside_find(&a->s.seize, &a->p->target, NULL, 0, range, n) : 0;
+	struct target t = a->p->target;
+	t.maps = a->now;        /* threads may have begun since it was looked at */
+	pid_t tid = n ? inside_find(&a->s.seize, &t, NULL, 0, range, n) : 0;
 	if (!tid) return 0;
 	a->changed = 1;
 	return err_set(a->e, ERR_FAIL, "pid %d: thread %d stands in a function's first instructions: try again", (int)a->p->pid, (int)tid);
+}
+
+/* The next ones. Within a page: made, or not. */
+static int store_piece(struct apply *a)
+{
+	const struct attach_write *w = &a->p->write[a->stored];
+	struct piece piece;
+
+	if (piece_read(&piece, &a->s, w, a->p->nwrites - a->stored, a->e)) return -1;
+	for (size_t i = 0; i < piece.writes; i++) memcpy(piece_bytes(&piece, &w[i]), w[i].new, w[i].size);
+	if (piece_write(&piece, &a->s, a->e)) return -1;
+	a->stored += piece.writes;
+	return 0;
 }
 
 static int store(struct apply *a)
 {
 	uint32_t active = ATTACH_ACTIVE;
 
-	for (; a->stored < a->p->nwrites; a->stored++) {
-		const struct attach_write *w = &a->p->write[a->stored];
-		if (step("store", a->e) || session_write(&a->s, w->addr, w->new, w->size, a->e)) return -1;
-	}
+	while (a->stored < a->p->nwrites)
+		if (step("store", a->e) || store_piece(a)) return -1;
 	a->s.home.state = HOME_ATTACHED;
 	if (session_write_home(&a->s, a->e) || step("active", a->e)) return -1;
 	if (session_write(&a->s, a->s.home.block + offsetof(struct attach_block, state), &active, sizeof active, a->e)) return -1;
@@ -412,6 +430,7 @@ static int attempt(struct attach_plan *p, unsigned try, struct attach_result *r,
 	a.stack_top = describe_stack_top(&p->target);
 	a.clock = describe_clock(&p->target, &p->loaded);
 	if (session_run(work, &a)) err_set(e, ERR_FAIL, "pid %d: no thread for attaching", (int)p->pid);
+	maps_free(&a.now);
 	free(a.module);
 	return a.status && (a.changed || a.busy) ? 1 : a.status;
 }

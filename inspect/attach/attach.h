@@ -52,7 +52,7 @@ struct attach_plan {
 	struct got got;
 	struct jumps jumps;
 	const char *name[ATTACH_ENTRIES_MAX];   /* of the entries that can get a jump; else "" */
-	struct attach_write *write; size_t nwrites;
+	struct attach_write *write; size_t nwrites;     /* ascending */
 	size_t writes_lazy, writes_address;     /* of them: not bound yet; ones that let the program see where they lead */
 	uint64_t room[ATTACH_ROOMS]; size_t rooms;
 	uint64_t home_addr;             /* 0: none yet */

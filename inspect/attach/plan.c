@@ -167,6 +167,13 @@ static void take_jumps(struct attach_plan *p)
 	}
 }
 
+static int by_address(const void *a, const void *b)
+{
+	uint64_t x = ((const struct attach_write *)a)->addr, y = ((const struct attach_write *)b)->addr;
+
+	return x < y ? -1 : x > y;
+}
+
 static void weigh(struct attach_plan *p)
 {
 	p->added = p->link.stored + p->nwrites * sizeof *p->write + p->loaded.n * sizeof(struct attach_module) + 2 * HOME_PAGE + p->jumps.room_size;
@@ -244,6 +251,7 @@ int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o
 	p->rooms = remote_rooms(&p->target, &p->loaded, p->room, ATTACH_ROOMS);
 	take_slots(p);
 	take_jumps(p);
+	qsort(p->write, p->nwrites, sizeof *p->write, by_address);
 	weigh(p);
 	tell_uncovered(p);
 	decide(p);

@@ -82,25 +82,24 @@ static int is_held(const struct seize *s, pid_t tid)
 	return 0;
 }
 
-/* 0: asked to stop; else the reason: ESRCH when it has ended, be it that its last remains are still there (a main thread that left first). */
-static int ask(struct seize *s, pid_t tid)
+/* 0: it can be stopped; else the reason: ESRCH when it has ended, be it that its last remains are still there (a main thread that left first). */
+static int take(struct seize *s, pid_t tid)
 {
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
 		int sys = errno;
 		long state = sys == EPERM ? status_field(s->pid, tid, "State") : 0;
 		return state == 'Z' || state == 'X' || (sys == EPERM && state < 0) ? ESRCH : sys;
 	}
-	if (!s->since) s->since = now();
 	if (!(s->n & (s->n - 1))) s->thread = xreallocarray(s->thread, s->n ? 2 * s->n : 1, sizeof *s->thread);
 	s->thread[s->n++] = (struct seized){ .tid = tid };
-	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	return 0;
 }
 
-/* All that are there and not held yet (at most `most`). How many, or -1 with errno. */
+/* All that are there and not held yet (at most `most`) are asked to stop. How many, or -1 with errno. */
 static int ask_all(struct seize *s, size_t most)
 {
 	char path[64];
+	size_t first = s->n;
 	int n = 0, sys = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/task", (int)s->pid);
@@ -109,11 +108,13 @@ static int ask_all(struct seize *s, size_t most)
 	for (struct dirent *de; !sys && s->n < most && (de = readdir(d));) {
 		pid_t tid = (pid_t)atol(de->d_name);
 		if (tid <= 0 || is_held(s, tid)) continue;
-		sys = ask(s, tid);
+		sys = take(s, tid);
 		if (sys == ESRCH) sys = 0;
 		else n++;
 	}
 	closedir(d);
+	if (!s->since) s->since = now();
+	for (size_t i = first; i < s->n; i++) ptrace(PTRACE_INTERRUPT, s->thread[i].tid, NULL, NULL);
 	errno = sys;
 	return sys ? -1 : n;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "inspect/attach/piece.h"
 #include "inspect/attach/pointers.h"
 #include "inspect/attach/remote.h"
 #include "inspect/attach/session.h"
@@ -23,6 +24,7 @@ struct undo {
 	struct target target;
 	struct target_stack *stack; size_t stacks;
 	struct loadeds loaded;
+	const struct loaded *last;      /* of is_place */
 	struct session s;
 	uint64_t room[ATTACH_ROOMS]; size_t rooms;
 	struct attach_write *write; size_t nwrites;
@@ -30,6 +32,7 @@ struct undo {
 	uint64_t home_addr;
 	struct attach_undone *u;
 	unsigned try;
+	int littered;                   /* an alloctop that was killed has left code there */
 	int status, busy;
 	struct err *e;
 };
@@ -83,9 +86,10 @@ static int believe_home(struct undo *x)
 }
 
 /* In data that belongs to a loaded object, or for a jump in its code. */
-static int is_place(const struct undo *x, const struct attach_write *w)
+static int is_place(struct undo *x, const struct attach_write *w)
 {
-	const struct loaded *o = loaded_find(&x->loaded, w->addr);
+	if (!x->last || w->addr < x->last->start || w->addr >= x->last->end) x->last = loaded_find(&x->loaded, w->addr);
+	const struct loaded *o = x->last;
 
 	for (unsigned i = 0; o && i < o->nphdr; i++) {
 		const Elf64_Phdr *p = &o->phdr[i];
@@ -95,7 +99,7 @@ static int is_place(const struct undo *x, const struct attach_write *w)
 	return 0;
 }
 
-static int is_write(const struct undo *x, const struct attach_write *w)
+static int is_write(struct undo *x, const struct attach_write *w)
 {
 	uint64_t new, landing = x->home_addr + HOME_PAGE;
 
@@ -119,25 +123,42 @@ static int stand_in_jump(const struct undo *x)
 }
 
 /* What somebody has stored there since stays. A lazy entry never: while it holds our hook the loader has no reason to bind it. */
-static int restore(struct undo *x)
+static int restore_piece(struct undo *x, const struct attach_write *w, size_t n, size_t *done)
 {
-	uint8_t now[ATTACH_WRITE_MAX];
+	struct piece piece;
+	struct err unmapped;
+	size_t put = 0;
 
-	if (stand_in_jump(x)) return err_set(x->e, ERR_FAIL, "pid %d: a thread stands in a function's changed entry: try again", (int)x->pid);
-	for (size_t i = x->nwrites; i--;) {
-		const struct attach_write *w = &x->write[i];
-		struct err unmapped;
-		if (!is_write(x, w) || session_read(&x->s, w->addr, now, w->size, &unmapped)) {
-			x->u->changed++;        /* its object is gone, for one */
-			continue;
-		}
-		if (!memcmp(now, w->old, w->size)) continue;
-		if (memcmp(now, w->new, w->size)) {
+	*done = 1;
+	if (piece_read(&piece, &x->s, w, n, &unmapped)) {
+		x->u->changed++;        /* its object is gone, for one */
+		return 0;
+	}
+	*done = piece.writes;
+	for (size_t i = 0; i < piece.writes; i++) {
+		uint8_t *now = piece_bytes(&piece, &w[i]);
+		if (!memcmp(now, w[i].old, w[i].size)) continue;
+		if (memcmp(now, w[i].new, w[i].size)) {
 			x->u->changed++;
 			continue;
 		}
-		if (step("restore", x->e) || session_write(&x->s, w->addr, w->old, w->size, x->e)) return -1;
-		x->u->writes++;
+		memcpy(now, w[i].old, w[i].size);
+		put++;
+	}
+	if (put && (step("restore", x->e) || piece_write(&piece, &x->s, x->e))) return -1;
+	x->u->writes += put;
+	return 0;
+}
+
+static int restore(struct undo *x)
+{
+	if (stand_in_jump(x)) return err_set(x->e, ERR_FAIL, "pid %d: a thread stands in a function's changed entry: try again", (int)x->pid);
+	for (size_t i = 0, n, done; i < x->nwrites; i += done) {
+		for (n = 0; i + n < x->nwrites && is_write(x, &x->write[i + n]); n++) ;
+		for (size_t k = 0; k < n; k += done)
+			if (restore_piece(x, &x->write[i + k], n - k, &done)) return -1;
+		done = n + 1;           /* and one that is none */
+		x->u->changed += i + n < x->nwrites;
 	}
 	return 0;
 }
@@ -222,7 +243,7 @@ static void work(void *arg)
 		x->write = xcalloc(x->nwrites + 1, sizeof *x->write);
 		x->status = session_read(&x->s, x->home.log, x->write, x->nwrites * sizeof *x->write, x->e) || unhook(x) || unmap(x) ? -1 : 0;
 	}
-	if (!x->status) remote_sweep(&x->s.seize, &x->target, x->room, x->rooms, x->s.mem);
+	if (!x->status && x->littered) remote_sweep(&x->s.seize, &x->target, x->room, x->rooms, x->s.mem);
 	x->u->threads = x->s.seize.n;
 	double stood = session_close(&x->s);
 	if (stood > x->u->pause_s) x->u->pause_s = stood;
@@ -247,8 +268,9 @@ static int round_of(pid_t pid, unsigned try, struct attach_undone *u, struct err
 	x.home_addr = home_find(&x.target.maps, x.target.mem, &x.home);
 	loaded_read(&x.loaded, &x.target);
 	x.rooms = remote_rooms(&x.target, &x.loaded, x.room, ATTACH_ROOMS);
+	x.littered = remote_littered(&x.target, x.room, x.rooms);
 	if (!x.home_addr) {
-		if (remote_littered(&x.target, x.room, x.rooms)) session_run(tidy, &x);
+		if (x.littered) session_run(tidy, &x);
 		err_set(e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)pid);
 	} else {
 		x.stacks = target_stacks(&x.target, &x.stack);
