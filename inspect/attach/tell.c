@@ -109,7 +109,7 @@ void tell_plan(const struct attach_plan *p, int changes, tell_line *line, void *
 	static const char *const verdicts[] = { "safe", "unsafe", "refused" };
 
 	if (p->target.proc.inner_pid == p->pid) snprintf(text, sizeof text, "%d (%s)", (int)p->pid, p->target.proc.comm);
-	else snprintf(text, sizeof text, "%d (%s; %d in its namespace)", (int)p->pid, p->target.proc.comm, (int)p->target.proc.inner_pid);
+	else snprintf(text, sizeof text, "%d (%d inside; %s)", (int)p->pid, (int)p->target.proc.inner_pid, p->target.proc.comm);
 	say(t, "process", text);
 	snprintf(text, sizeof text, "%s%s%s", verdicts[p->verdict], p->verdict == ATTACH_SAFE ? "" : ": ", p->why);
 	say(t, "verdict", text);
