@@ -107,6 +107,11 @@ static void read_par(struct glibc *g)
 	else if (!p->tcache_bins) g->mangling_known = 1;
 }
 
+static void note(struct glibc *g, const char *text)
+{
+	if (!g->a->bad) snprintf(g->why, sizeof g->why, "%s", text);
+}
+
 /* How the segments are told: every chunk; lists and gaps; sums. */
 static void read_segments(struct glibc *g, int full)
 {
@@ -123,20 +128,22 @@ static void read_segments(struct glibc *g, int full)
 		sort_specials(g);
 		glibc_gaps(g);
 		g->a->live_objects = HEAP_UNKNOWN;
-		snprintf(g->why, sizeof g->why, "live objects are not counted: --full walks every chunk");
+		note(g, "live objects are not counted: --full walks every chunk");
 		return;
 	}
 	g->nspecials = 0;
 	glibc_sums(g);
-	g->a->live_objects = g->a->live_bytes = g->a->free_objects = g->a->free_bytes = HEAP_UNKNOWN;
-	snprintf(g->why, sizeof g->why, "too many freed chunks for a quick look: --full tells live from free");
+	for (size_t i = 0; i < g->narenas; i++) g->arena[i].unknown |= g->arena[i].system_mem != 0;
+	note(g, "too many freed chunks for a quick look: --full tells live from free");
 }
 
 static void add_up(struct glibc *g)
 {
 	struct heap_allocator *a = g->a;
-	int known = a->free_bytes != HEAP_UNKNOWN;
+	int known = 1;
 
+	for (size_t i = 0; i < g->narenas; i++) known &= !g->arena[i].unknown;
+	if (!known) a->live_objects = a->live_bytes = a->free_objects = a->free_bytes = HEAP_UNKNOWN;
 	for (uint64_t i = 0; i < GLIBC_SMALL / GLIBC_ALIGN; i++)
 		if (g->count[i].live | g->count[i].free | g->count[i].cached) into_class(g, i * GLIBC_ALIGN, &g->count[i]);
 	for (size_t i = 0; i < g->narenas; i++) {
@@ -147,9 +154,9 @@ static void add_up(struct glibc *g)
 		out->addr = x->addr;
 		out->threads = x->attached;
 		out->mapped = x->system_mem;
-		out->top = x->top_size;
-		out->live = known ? x->live : HEAP_UNKNOWN;
-		out->free = known ? x->free + x->top_size : HEAP_UNKNOWN;
+		out->top = x->unknown && !x->top_size ? HEAP_UNKNOWN : x->top_size;
+		out->live = x->unknown ? HEAP_UNKNOWN : x->live;
+		out->free = x->unknown ? HEAP_UNKNOWN : x->free + x->top_size;
 		out->cached = x->cached;
 		a->mapped += x->system_mem;
 		if (!known) continue;
@@ -167,6 +174,7 @@ static void add_objects(struct glibc *g, int full)
 	if (a->free_bytes == HEAP_UNKNOWN) {
 		a->cached_objects = g->tcache_objects;
 		a->cached_bytes = g->tcache_bytes;
+		for (size_t i = 0; i < a->nclasses; i++) a->class[i].live = a->class[i].free = HEAP_UNKNOWN;
 		return;
 	}
 	a->live_bytes += g->mmap_bytes;
@@ -203,18 +211,24 @@ static void finish(struct glibc *g, int full)
 	heap_add_fact(a, "tcache_bins_full", (double)g->bins_full, "");
 }
 
-static void locks(const struct target *t, const struct allocator_found *f, struct heap_allocator *a)
+static void add_locks(const struct glibc_arena *arena, size_t n, struct heap_allocator *a)
 {
-	struct glibc_arena *arena;
-	size_t n;
 	char name[32];
 
-	if (f->layout >= GLIBC_LAYOUTS || glibc_ring(t, f->state, &glibc_layouts[f->layout], &arena, &n)) return;
 	for (size_t i = 0; i < n; i++) {
 		if (i) snprintf(name, sizeof name, "arena %zu", n - i);
 		else snprintf(name, sizeof name, "main arena");
 		heap_add_lock(a, HEAP_LOCK_FUTEX3, arena[i].addr, name);
 	}
+}
+
+static void locks(const struct target *t, const struct allocator_found *f, struct heap_allocator *a)
+{
+	struct glibc_arena *arena;
+	size_t n;
+
+	if (f->layout >= GLIBC_LAYOUTS || glibc_ring(t, f->state, &glibc_layouts[f->layout], &arena, &n)) return;
+	add_locks(arena, n, a);
 	free(arena);
 }
 
@@ -228,12 +242,14 @@ static int read(const struct target *t, const struct allocator_found *f, unsigne
 	a->state = f->state;
 	if (f->layout >= GLIBC_LAYOUTS) {
 		a->status = HEAP_UNSUPPORTED;
+		heap_unknown(a);
 		return 0;
 	}
 	g.layout = &glibc_layouts[f->layout];
 	if (glibc_ring(t, f->state, g.layout, &g.arena, &g.narenas)) {
 		a->status = HEAP_TORN;
 		a->bad = 1;
+		heap_unknown(a);
 		snprintf(a->status_text, sizeof a->status_text, "the ring of arenas does not close");
 		return 0;
 	}
@@ -245,7 +261,7 @@ static int read(const struct target *t, const struct allocator_found *f, unsigne
 	read_segments(&g, full);
 	glibc_mmapped(&g, full);
 	finish(&g, full);
-	locks(t, f, a);
+	add_locks(g.arena, g.narenas, a);
 	free(g.arena);
 	free(g.segment);
 	free(g.special);

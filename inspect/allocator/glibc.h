@@ -34,6 +34,7 @@ enum {
 	GLIBC_ARENAS = 4096,
 	GLIBC_SMALL = 65536,            /* chunks below are counted by their exact size */
 	GLIBC_STEPS = 4096,             /* chunks that a quick look may follow in lists */
+	GLIBC_NEAR = 16,                /* a walk that lost no more than this part of an arena comes near */
 	GLIBC_SPECIALS = 1 << 20,       /* and any look */
 };
 
@@ -44,6 +45,8 @@ struct glibc_chunk { uint64_t prev_size, size, fd, bk; };
 struct glibc_arena {
 	uint64_t addr, top, top_size, system_mem, attached;
 	uint64_t free, cached, live;    /* bytes, filled by the walk */
+	uint64_t lost;                  /* bytes in which the walk found no chunks */
+	int unknown;                    /* too little of it could be read: live, free and top are not known */
 	unsigned char state[GLIBC_STATE];
 };
 

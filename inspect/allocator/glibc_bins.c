@@ -63,26 +63,48 @@ void glibc_fastbins(struct glibc *g, uint64_t *steps)
 		}
 }
 
+/* The bins of arena i, as `state` has their heads: 0, -1 when there are too many chunks, or 1 when one is no list: *bin. */
+static int arena_bins(struct glibc *g, size_t i, const unsigned char *state, uint64_t *steps, unsigned *bin)
+{
+	for (*bin = 0; *bin < GLIBC_BINS; ++*bin) {
+		uint64_t head = g->arena[i].addr + g->layout->bins + 16 * *bin - 16, prev = head;
+		uint64_t addr = glibc_u64(state, g->layout->bins + 16u * *bin);
+		struct glibc_chunk c;
+		while (addr != head) {
+			if (!*steps || !--*steps) return -1;
+			if (addr % GLIBC_ALIGN || mem_read_some(g->t->mem, addr, &c, sizeof c) < sizeof c || c.bk != prev ||
+			    (c.size & ~(uint64_t)GLIBC_BITS) < GLIBC_MINSIZE || (c.size & ~(uint64_t)GLIBC_BITS) > g->arena[i].system_mem)
+				return 1;
+			glibc_special_add(g, addr, c.size & ~(uint64_t)GLIBC_BITS, ALLOCATOR_FREE, i);
+			prev = addr;
+			addr = c.fd;
+		}
+	}
+	return 0;
+}
+
 int glibc_bins(struct glibc *g, uint64_t *steps)
 {
+	unsigned char now[GLIBC_STATE];
+
 	for (size_t i = 0; i < g->narenas; i++) {
-		if (!g->arena[i].system_mem) continue;
-		for (unsigned b = 0; b < GLIBC_BINS; b++) {
-			uint64_t bin = g->arena[i].addr + g->layout->bins + 16 * b - 16, prev = bin;
-			uint64_t addr = glibc_u64(g->arena[i].state, g->layout->bins + 16u * b);
-			struct glibc_chunk c;
-			while (addr != bin) {
-				if (!*steps || !--*steps) return -1;
-				if (addr % GLIBC_ALIGN || mem_read_some(g->t->mem, addr, &c, sizeof c) < sizeof c || c.bk != prev ||
-				    (c.size & ~(uint64_t)GLIBC_BITS) < GLIBC_MINSIZE || (c.size & ~(uint64_t)GLIBC_BITS) > g->arena[i].system_mem) {
-					glibc_bad(g, "arena %zu: bin %u is no list", i, b);
-					break;
-				}
-				glibc_special_add(g, addr, c.size & ~(uint64_t)GLIBC_BITS, ALLOCATOR_FREE, i);
-				prev = addr;
-				addr = c.fd;
+		struct glibc_arena *a = &g->arena[i];
+		const unsigned char *state = a->state;
+		size_t specials = g->nspecials;
+		unsigned n = 0, bin;
+		int status;
+		if (!a->system_mem || a->unknown) continue;
+		while ((status = arena_bins(g, i, state, steps, &bin)) > 0) {
+			if (++n == TRIES || mem_read_some(g->t->mem, a->addr, now, g->layout->size) < g->layout->size) {
+				/* what was not seen in it would pass for live */
+				glibc_bad(g, "arena %zu: bin %u is no list", i, bin);
+				a->unknown = 1;
+				break;
 			}
+			state = now;
+			g->nspecials = specials;
 		}
+		if (status < 0) return -1;
 	}
 	return 0;
 }

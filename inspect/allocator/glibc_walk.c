@@ -101,6 +101,7 @@ static uint64_t lost(struct walk *w, uint64_t at, unsigned *times)
 	tell(w);
 	glibc_bad(w->g, "arena %zu: no chunk at 0x%llx", w->seg->arena, (unsigned long long)at);
 	glibc_range(w->g, at, (to ? to : w->seg->end) - at, ALLOCATOR_MANAGED);
+	w->arena->lost += (to ? to : w->seg->end) - at;
 	w->len = 0;
 	return to;
 }
@@ -136,11 +137,19 @@ static void segment(struct walk *w)
 			at += size;
 			head = next;
 			continue;
+		} else if (w->seg->has_top && size && size == w->seg->end - at) {
+			/* the top has moved back since the arena was read */
+			w->arena->top = at;
+			w->arena->top_size = size;
+			break;
 		}
 		/* it may have changed since this piece was read */
 		w->len = 0;
 		if (++tries < TRIES && !header(w, at, &prev, &head)) continue;
-		if (!(at = lost(w, at, &times)) || header(w, at, &prev, &head)) return;
+		if (!(at = lost(w, at, &times)) || header(w, at, &prev, &head)) {
+			w->arena->unknown |= w->seg->has_top;
+			return;
+		}
 		tries = 0;
 	}
 	tell(w);
@@ -157,6 +166,8 @@ void glibc_walk(struct glibc *g)
 		w.arena = &g->arena[w.seg->arena];
 		segment(&w);
 	}
+	for (size_t i = 0; i < g->narenas; i++)
+		if (g->arena[i].lost > g->arena[i].system_mem / GLIBC_NEAR) g->arena[i].unknown = 1;
 	free(w.buf);
 }
 

@@ -80,6 +80,12 @@ void heap_allocator_free(struct heap_allocator *a)
 	*a = (struct heap_allocator){ 0 };
 }
 
+void heap_unknown(struct heap_allocator *a)
+{
+	a->mapped = a->live_objects = a->live_bytes = a->requested_bytes = a->cached_objects = a->cached_bytes = HEAP_UNKNOWN;
+	a->free_objects = a->free_bytes = a->metadata_bytes = a->large_objects = a->large_bytes = HEAP_UNKNOWN;
+}
+
 void heap_free(struct heap *h)
 {
 	for (size_t i = 0; i < h->nallocators; i++) heap_allocator_free(&h->allocator[i]);

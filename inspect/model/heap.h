@@ -66,6 +66,8 @@ struct heap_allocator {
 };
 
 void heap_allocator_free(struct heap_allocator *a);
+/* None of its sums is known. */
+void heap_unknown(struct heap_allocator *a);
 /* Appends, zeroed. The pointer is valid until the next append. */
 struct heap_class *heap_add_class(struct heap_allocator *a);
 /* The class of this size, appended if it is new. Keeps the order. */

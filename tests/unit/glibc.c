@@ -82,6 +82,61 @@ static void grown(void)
 	fix_free(&f);
 }
 
+/* n words from `at` on are `value`, and the reader loses arena `which`: its figures and their sums are unknown then, not small. */
+static void unknown(const char *what, uint64_t at, uint64_t n, uint64_t value, unsigned which)
+{
+	struct fixture f;
+	struct heap_allocator a;
+	struct sum s;
+
+	memset(bytes, 0, sizeof bytes);
+	fix_build(&f, bytes, 2, 3, 1);
+	for (uint64_t i = 0; i < n; i++) fix_u64(&f, at + 8 * i, value);
+	read_it(&f, ALLOCATOR_FULL, &a, &s);
+	ok(a.status == HEAP_TORN && a.live_bytes == HEAP_UNKNOWN && a.live_objects == HEAP_UNKNOWN && a.free_bytes == HEAP_UNKNOWN, "%s: the sums are not known", what);
+	if (!ok(a.narenas == 2, "%s: two arenas", what)) return;
+	ok(a.arena[which].live == HEAP_UNKNOWN && a.arena[which].free == HEAP_UNKNOWN && a.arena[which].mapped, "%s: nor is the arena", what);
+	ok(a.arena[!which].live != HEAP_UNKNOWN && a.arena[!which].live > 0, "%s: the other one is", what);
+	ok(a.cached_bytes == f.cached_bytes && s.what[ALLOCATOR_MANAGED] > 0, "%s: the rest is told", what);
+	heap_allocator_free(&a);
+	fix_free(&f);
+}
+
+/* Arenas come while the ring is read. */
+static void ring(void)
+{
+	struct allocator_found found;
+	struct heap_allocator a = { 0 };
+	struct fixture f;
+	struct err e;
+
+	memset(bytes, 0, sizeof bytes);
+	fix_build(&f, bytes, 2, 3, 1);
+	if (!ok(allocator_glibc.probe(&f.target, &found, 1) == 1, "found")) return;
+	fix_u64(&f, FIX_MAIN + glibc_layouts[2].next, FIX_HEAP);
+	ok(!allocator_glibc.read(&f.target, &found, ALLOCATOR_FULL, &a, NULL, &e) && a.status == HEAP_TORN, "a ring that does not close: %s", a.status_text);
+	ok(a.live_bytes == HEAP_UNKNOWN && a.mapped == HEAP_UNKNOWN && a.cached_bytes == HEAP_UNKNOWN, "and nothing is known");
+	heap_allocator_free(&a);
+	fix_free(&f);
+}
+
+/* The top was read at an address where there is none any more: the chunks lead to it. */
+static void moved(void)
+{
+	struct fixture f;
+	struct heap_allocator a;
+	struct sum s;
+
+	memset(bytes, 0, sizeof bytes);
+	fix_build(&f, bytes, 2, 3, 1);
+	fix_u64(&f, FIX_MAIN + 96, FIX_HEAP + FIX_BLOCK - 0x100);
+	fix_u64(&f, FIX_HEAP + FIX_BLOCK - 0x100 + 8, 0x100);
+	read_it(&f, ALLOCATOR_FULL, &a, &s);
+	ok(a.live_bytes == f.live_bytes && a.free_bytes == f.free_bytes, "a top that has moved back: %llu live, %llu free", (unsigned long long)a.live_bytes, (unsigned long long)a.free_bytes);
+	heap_allocator_free(&a);
+	fix_free(&f);
+}
+
 static void absent(void)
 {
 	struct fixture f;
@@ -113,6 +168,10 @@ int main(void)
 	broken("a top outside", FIX_MAIN + 96, 0x14020000);
 	broken("a heap that belongs to nobody", FIX_ARENA + 16, 1ull << 60);
 	broken("a mapped chunk that is none", FIX_MMAP + 8, 0x12345000);
+	unknown("a top outside of its heap", FIX_ARENA + 0x30 + 96, 1, FIX_ARENA + 0x800, 1);
+	unknown("zeros instead of chunks", FIX_HEAP + 0x1000, 0x1800, 0, 0);
+	ring();
+	moved();
 	absent();
 	return done();
 }
