@@ -14,7 +14,7 @@ void help_overview(FILE *f)
 	fputs("Usage: alloctop [PID|NAME]\n"
 	      "       alloctop COMMAND [OPTION...] [OPERAND...]\n\n"
 	      "Where the memory of a running program went, and who allocates it.\n"
-	      "Without a command: the processes that carry an agent, or the screen of one.\n\nCommands:\n", f);
+	      "Without a command: the screen, of all processes or of one.\n\nCommands:\n", f);
 	for (const struct cmd *const *c = cmds; *c; c++)
 		if (!(*c)->hidden) fprintf(f, "  %-8s %s\n", (*c)->name, (*c)->summary);
 	fputs("\nOptions:\n"
