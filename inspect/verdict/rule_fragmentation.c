@@ -34,14 +34,20 @@ static int most_free(const void *x, const void *y)
 	return a < b ? 1 : -(a > b);
 }
 
+/* Those that matter: with a twentieth of all that is free at least. */
 static size_t worst_classes(const struct heap_allocator *a, const struct heap_class *out[CLASSES])
 {
+	static const double least_part = 0.05;
 	const struct heap_class **all = xcalloc(a->nclasses + 1, sizeof *all);
 	size_t n = 0;
 
-	for (size_t i = 0; i < a->nclasses; i++) all[i] = &a->class[i];
+	double sum = 0;
+	for (size_t i = 0; i < a->nclasses; i++) {
+		all[i] = &a->class[i];
+		sum += free_in(all[i]);
+	}
 	qsort(all, a->nclasses, sizeof *all, most_free);
-	for (; n < CLASSES && n < a->nclasses && free_in(all[n]) > 0; n++) out[n] = all[n];
+	for (; n < CLASSES && n < a->nclasses && free_in(all[n]) > least_part * sum; n++) out[n] = all[n];
 	free(all);
 	return n;
 }
