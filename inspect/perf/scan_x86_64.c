@@ -9,7 +9,7 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { FUNCTION_MAX = 16 << 10, JUMPS_MAX = 8, SEEN = 4096, ALIGNED = 16, MODULES_MAX = 64 };
+enum { FUNCTION_MAX = 16 << 10, JUMPS_MAX = 8, SEEN = 4096, ALIGNED = 16, MODULES_MAX = 64, BEFORE = 64 };
 
 /* What was found out about a word of the stack. */
 struct seen { uint64_t ret, target; };
@@ -76,17 +76,34 @@ static uint64_t jump_at(const struct scan *s, uint64_t addr, uint64_t *end)
 	return load(s, *end + (uint64_t)(int64_t)displacement(b + i + 2));
 }
 
+/* The call through a variable that b ends with, as our agent's are: lea to(%rip), %reg a little before call *(%reg). The variable's content, 0 when
+   there is no such thing. */
+static uint64_t by_variable(const struct scan *s, const uint8_t b[BEFORE], uint64_t ret)
+{
+	enum { LEA = 7, SP = 4, BP = 5 };
+	uint8_t modrm = b[BEFORE - 1], reg = modrm & 7, high = b[BEFORE - 3] == 0x41;
+
+	if (b[BEFORE - 2] != 0xff || modrm >> 3 != 2 || reg == SP || reg == BP) return 0;
+	for (size_t i = BEFORE - 2 - LEA + 1; i-- > 0;)
+		if (b[i] == (high ? 0x4c : 0x48) && b[i + 1] == 0x8d && b[i + 2] == (reg << 3 | BP))
+			return load(s, ret - BEFORE + i + LEA + (uint64_t)(int64_t)displacement(b + i + 3));
+	return 0;
+}
+
 /* The target of the call that a return address stands behind; 0 where that cannot be told: called through a register, or no call. */
 static uint64_t call_before(struct scan *s, uint64_t ret)
 {
 	struct seen *k = &s->seen[(ret * 0x9e3779b97f4a7c15) >> 52];
-	uint8_t b[6];
+	uint8_t far[BEFORE] = { 0 }, *b = far + BEFORE - 6;
+	size_t n = BEFORE;
 
 	if (k->ret == ret) return k->target;
 	*k = (struct seen){ ret, 0 };
-	if (!code_at(s, ret) || !code_at(s, ret - sizeof b) || mem_read_some(s->t->mem, ret - sizeof b, b, sizeof b) < sizeof b) return 0;
+	if (!code_at(s, ret - n)) n = 6;
+	if (!code_at(s, ret) || !code_at(s, ret - n) || mem_read_some(s->t->mem, ret - n, far + BEFORE - n, n) < n) return 0;
 	if (b[1] == 0xe8) k->target = ret + (uint64_t)(int64_t)displacement(b + 2);
 	else if (b[0] == 0xff && b[1] == 0x15) k->target = load(s, ret + (uint64_t)(int64_t)displacement(b + 2));
+	else k->target = by_variable(s, far, ret);
 	if (!code_at(s, k->target)) k->target = 0;
 	return k->target;
 }

@@ -40,7 +40,7 @@ static uint64_t call_through_got(unsigned at)
 
 int main(void)
 {
-	uint64_t ret, through[SCAN_JUMPS], base, to_far, to_if, to_hook, to_named, to_f, to_g, to_alias, to_tail, to_plt, to_got;
+	uint64_t ret, through[SCAN_JUMPS], base, to_far, to_if, to_hook, to_named, to_f, to_g, to_alias, to_tail, to_plt, to_got, to_slow;
 	struct target t;
 	struct err e = { 0 };
 
@@ -76,6 +76,11 @@ int main(void)
 	to_if = call(CALLERS + 0xe0, IF);
 	to_named = call(CALLERS + 0x100, NAMED);
 	to_hook = call(CALLERS + 0x120, HOOK);
+	static const uint8_t slow[] = { 0x4c, 0x8d, 0x05, 0, 0, 0, 0, 0x48, 0x89, 0xdf, 0x41, 0xff, 0x10 };
+	variable = GOT - (CALLERS + 0x140 + 7);
+	memcpy(code + CALLERS + 0x140, slow, sizeof slow);
+	memcpy(code + CALLERS + 0x140 + 3, &variable, sizeof variable);
+	to_slow = base + CALLERS + 0x140 + sizeof slow;
 	if (!ok(!target_open_pid(&t, getpid(), &e), "this process: %s", e.text)) return done();
 	struct scan *s = scan_open(&t);
 
@@ -105,6 +110,12 @@ int main(void)
 	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && through[0] == base + ALIAS + 5 && through[1] == base + NAMED + 25, "through a last deed to a second name");
 	stack[4] = to_hook;
 	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_hook && through[0] == base + HOOK + 9, "through a jump by a variable");
+	stack[4] = to_slow;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_slow && !through[0], "behind a call by a variable that a register points at");
+	code[CALLERS + 0x140 + 2] = 0x0d;       /* another register */
+	scan_close(s);
+	s = scan_open(&t);
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack - 8, &ret, through) == SIZE_MAX, "not where it points elsewhere");
 	scan_close(s);
 	target_close(&t);
 	return done();
