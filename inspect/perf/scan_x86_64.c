@@ -157,17 +157,35 @@ static int straight(const struct scan *s, const struct starts *c, uint64_t targe
 	return 0;
 }
 
+/* Through a variable, as our agent does: lea to(%rip), %rax, what moves registers or gives them back, but for this one, and jmp *(%rax), or
+   mov (%rax), %rax and jmp *%rax. The length of all that; 0: something else. */
+static unsigned jump_by_variable(const uint8_t *p, size_t n)
+{
+	static const uint8_t lea[] = { 0x48, 0x8d, 0x05 }, once[] = { 0xff, 0x20 }, twice[] = { 0x48, 0x8b, 0x00, 0xff, 0xe0 };
+	size_t i = 7;
+
+	if (n < i || memcmp(p, lea, sizeof lea)) return 0;
+	for (;;) {
+		if (i + 3 <= n && (p[i] & 0xfa) == 0x48 && p[i + 1] == 0x89 && p[i + 2] >= 0xc0 && (p[i] & 1 || p[i + 2] & 7)) i += 3;
+		else if (i + 2 <= n && p[i] == 0x41 && (p[i + 1] & 0xf8) == 0x58) i += 2;
+		else if (i < n && p[i] > 0x58 && p[i] <= 0x5f) i++;
+		else break;
+	}
+	if (n - i >= sizeof once && !memcmp(p + i, once, sizeof once)) return (unsigned)(i + sizeof once);
+	return n - i >= sizeof twice && !memcmp(p + i, twice, sizeof twice) ? (unsigned)(i + sizeof twice) : 0;
+}
+
 /* The jump at p, of which n bytes are there: its length and where it leads, 0 when it is none. With or without a condition, through the GOT, and
    a short one: to a jump that stands aligned behind the function proper, and so looks like a function. */
 static unsigned jump_of(const struct scan *s, const uint8_t *p, size_t n, uint64_t at, uint64_t *to)
 {
-	unsigned length = n >= 5 && p[0] == 0xe9 ? 5 : n >= 6 && ((p[0] == 0x0f && (p[1] & 0xf0) == 0x80) || (p[0] == 0xff && p[1] == 0x25)) ? 6 : 0;
+	unsigned length;
 
-	/* through a variable, as our agent does: lea to(%rip), %rax; jmp *(%rax) */
-	if (n >= 9 && p[0] == 0x48 && p[1] == 0x8d && p[2] == 0x05 && p[7] == 0xff && p[8] == 0x20) {
+	if ((length = jump_by_variable(p, n))) {
 		*to = load(s, at + 7 + (uint64_t)(int64_t)displacement(p + 3));
-		return 9;
+		return length;
 	}
+	length = n >= 5 && p[0] == 0xe9 ? 5 : n >= 6 && ((p[0] == 0x0f && (p[1] & 0xf0) == 0x80) || (p[0] == 0xff && p[1] == 0x25)) ? 6 : 0;
 	if (n >= 2 && ((p[0] & 0xf0) == 0x70 || p[0] == 0xeb)) {
 		*to = at + 2 + (uint64_t)(int64_t)(int8_t)p[1];
 		return 2;
@@ -179,7 +197,7 @@ static unsigned jump_of(const struct scan *s, const uint8_t *p, size_t n, uint64
 }
 
 /* A function whose last deed is a jump that leads to the one that pc lies in, perhaps into another module. Its end: where the next begins that is
-   known of. */
+   known of. What stands in no file, as the attached agent, is nobody's frame. */
 static int tail_jump(struct scan *s, const struct starts *c, uint64_t start, uint64_t pc, uint64_t jump[SCAN_JUMPS])
 {
 	enum { BODY = 512 };
@@ -195,7 +213,7 @@ static int tail_jump(struct scan *s, const struct starts *c, uint64_t start, uin
 	for (i = 0; i < n; i++) {
 		unsigned length = jump_of(s, b + i, n - i, start + i, &to);
 		if (!length || to % ALIGNED || to - start < n || !straight(s, c, to, pc, &jump[0], &last)) continue;
-		jump[jump[0] != 0] = start + i + length;
+		if (code_at(s, start)->inode) jump[jump[0] != 0] = start + i + length;
 		return 1;
 	}
 	return 0;

@@ -9,7 +9,7 @@
 #include "inspect/target/target.h"
 #include "tests/tap.h"
 
-enum { F = 0x100, G = 0x140, ALIAS = 0x180, TAIL = 0x1c0, PLT = 0x200, GOT = 0x240, FAR = 0x280, IF = 0x2c0, NAMED = 0x300, HOOK = 0x340, CALLERS = 0x400, SIZE = 0x1000 };
+enum { F = 0x100, G = 0x140, ALIAS = 0x180, TAIL = 0x1c0, PLT = 0x200, GOT = 0x240, FAR = 0x280, IF = 0x2c0, NAMED = 0x300, HOOK = 0x340, HOOK_ATTACHED = 0x380, CALLERS = 0x400, SIZE = 0x1000 };
 
 static uint8_t *code;
 
@@ -40,11 +40,13 @@ static uint64_t call_through_got(unsigned at)
 
 int main(void)
 {
-	uint64_t ret, through[SCAN_JUMPS], base, to_far, to_if, to_hook, to_named, to_f, to_g, to_alias, to_tail, to_plt, to_got, to_slow;
+	uint64_t ret, through[SCAN_JUMPS], base, to_far, to_if, to_hook, to_named, to_f, to_g, to_alias, to_tail, to_plt, to_got, to_slow, to_attached;
 	struct target t;
 	struct err e = { 0 };
 
-	code = mmap(NULL, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int file = memfd_create("code", MFD_CLOEXEC);
+	if (ftruncate(file, SIZE)) return 1;
+	code = mmap(NULL, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE, file, 0);
 	memset(code, 0xcc, SIZE);
 	base = (uintptr_t)code;
 	jump(ALIAS, 0xe9, F);                   /* a second name of F */
@@ -66,6 +68,11 @@ int main(void)
 	int32_t variable = GOT - (HOOK + 7);
 	memcpy(code + HOOK, hook, sizeof hook);
 	memcpy(code + HOOK + 3, &variable, sizeof variable);    /* goes on where a variable says */
+	static const uint8_t attached[] = { 0x48, 0x8d, 0x05, 0, 0, 0, 0, 0x5b, 0x41, 0x5c, 0x48, 0x8b, 0x00, 0xff, 0xe0 };
+	variable = GOT - (HOOK_ATTACHED + 7);
+	memcpy(code + HOOK_ATTACHED, attached, sizeof attached);
+	memcpy(code + HOOK_ATTACHED + 3, &variable, sizeof variable);
+	to_attached = call(CALLERS + 0x180, HOOK_ATTACHED);
 	to_f = call(CALLERS, F);
 	to_g = call(CALLERS + 0x20, G);
 	to_alias = call(CALLERS + 0x40, ALIAS);
@@ -110,6 +117,15 @@ int main(void)
 	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && through[0] == base + ALIAS + 5 && through[1] == base + NAMED + 25, "through a last deed to a second name");
 	stack[4] = to_hook;
 	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_hook && through[0] == base + HOOK + 9, "through a jump by a variable");
+	stack[4] = to_attached;
+	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_attached && through[0] == base + HOOK_ATTACHED + sizeof attached,
+	   "with registers given back on the way, and the variable read first");
+	uint64_t inode = 0;
+	for (size_t i = 0; i < t.maps.n; i++)
+		if (t.maps.map[i].start == base) inode = t.maps.map[i].inode, t.maps.map[i].inode = 0;
+	ok(inode && scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_attached && !through[0], "which is nobody's frame where no file is");
+	for (size_t i = 0; i < t.maps.n; i++)
+		if (t.maps.map[i].start == base) t.maps.map[i].inode = inode;
 	stack[4] = to_slow;
 	ok(scan_caller(s, base + F + 8, (void *)stack, 0, sizeof stack, &ret, through) == 32 && ret == to_slow && !through[0], "behind a call by a variable that a register points at");
 	code[CALLERS + 0x140 + 2] = 0x0d;       /* another register */
