@@ -32,10 +32,10 @@ enum {
 	ATTACH_SCALES = 4,
 };
 
-/* What the agent writes its data to, at scale 0; each further scale is a quarter of the one before, rounded up to pages. The image takes the
-   largest layout that fits into what it is given. */
-#define ATTACH_SEGMENT_SIZE (128ULL << 20)
-#define ATTACH_PRIVATE_SIZE (64ULL << 20)
+/* What the agent writes its data to, by scale: each is a quarter of the one before, but for what every one needs; to be rounded up to pages. The
+   image takes the largest layout that fits into what it is given. */
+#define ATTACH_SEGMENT_SIZE(scale) ((5ULL << 18) + ((507ULL << 18) >> 2 * (scale)))
+#define ATTACH_PRIVATE_SIZE(scale) ((64ULL << 20) >> 2 * (scale))
 
 enum attach_state {
 	ATTACH_INERT,                   /* hooks pass on and record nothing; also after detaching */

@@ -10,6 +10,7 @@
 
 #include "inspect/attach/describe.h"
 #include "inspect/attach/landing.h"
+#include "inspect/attach/locked.h"
 #include "inspect/attach/piece.h"
 #include "inspect/attach/session.h"
 #include "inspect/attach/step.h"
@@ -110,9 +111,9 @@ static struct layout lay_out(const struct attach_plan *p, unsigned scale)
 	l.log = l.image + p->link.size;
 	l.log_max = 2 * p->nwrites + LOG_SPARE;
 	l.segment = l.log + page_up(l.log_max * sizeof *p->write);
-	l.segment_size = page_up(ATTACH_SEGMENT_SIZE >> 2 * scale);
+	l.segment_size = page_up(ATTACH_SEGMENT_SIZE(scale));
 	l.private = l.segment + l.segment_size;
-	l.private_size = page_up(ATTACH_PRIVATE_SIZE >> 2 * scale);
+	l.private_size = page_up(ATTACH_PRIVATE_SIZE(scale));
 	l.mark = l.private + l.private_size;
 	l.size = l.mark + HOME_PAGE;
 	return l;
@@ -204,16 +205,31 @@ static void unreserve(struct apply *a)
 	a->reserved_size = 0;
 }
 
+/* Does the process lock what it maps (mlockall)? A page that is mapped for a try tells, as nobody else runs. 1, 0, or -1 with the error. */
+static int locks_all(struct apply *a)
+{
+	uint64_t before = a->p->locked ? locked_bytes(a->p->pid) : 0, at;
+
+	if (!before) return 0;
+	if (session_reserve(&a->s, 0, HOME_PAGE, &at, a->e)) return -1;
+	int locks = locked_bytes(a->p->pid) > before;
+	return session_unmap(&a->s, at, HOME_PAGE, a->e) ? -1 : locks;
+}
+
 static int map(struct apply *a, int *marked)
 {
-	for (unsigned scale = 0; scale < ATTACH_SCALES; scale++) {
+	int locks = locks_all(a);
+
+	for (unsigned scale = locks > 0 ? ATTACH_SCALES - 1 : 0; locks >= 0 && scale < ATTACH_SCALES; scale++) {
 		a->layout = lay_out(a->p, scale);
 		a->e->sys = 0;
 		if (!reserve(a, &a->layout) && !make_landing(a) && !map_trampolines(a, &a->layout) && !map_image(a, &a->layout) && !map_data(a, &a->layout, marked)) return 0;
 		a->changed |= a->e->sys == EEXIST;
-		if (a->e->sys != ENOMEM) return -1;
+		if (a->e->sys != ENOMEM) break;
 		unreserve(a);
 	}
+	if (a->e->sys == EAGAIN && a->p->locked)
+		return err_set(a->e, ERR_FAIL, "pid %d: it locks its memory, and may not lock as much more (RLIMIT_MEMLOCK)", (int)a->p->pid);
 	return -1;
 }
 

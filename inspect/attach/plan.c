@@ -11,8 +11,10 @@
 
 #include "agent/wire.h"
 #include "inspect/attach/filter.h"
+#include "inspect/attach/locked.h"
 #include "inspect/attach/remote.h"
 #include "inspect/attach/seize.h"
+#include "inspect/model/units.h"
 #include "inspect/target/err.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
@@ -177,8 +179,20 @@ static int by_address(const void *a, const void *b)
 static void weigh(struct attach_plan *p)
 {
 	p->added = p->link.stored + p->nwrites * sizeof *p->write + p->loaded.n * sizeof(struct attach_module) + 2 * HOME_PAGE + p->jumps.room_size;
-	p->reserved = p->link.size + ATTACH_SEGMENT_SIZE + ATTACH_PRIVATE_SIZE;
+	p->reserved = p->link.size + ATTACH_SEGMENT_SIZE(0) + ATTACH_PRIVATE_SIZE(0);
+	p->locked = locked_bytes(p->pid);
+	p->small = p->added + p->link.size + ATTACH_SEGMENT_SIZE(ATTACH_SCALES - 1) + ATTACH_PRIVATE_SIZE(ATTACH_SCALES - 1);
 	p->pause_s = stop_s + image_s + (double)p->target.nthreads * thread_s + (double)p->nwrites * store_s;
+}
+
+/* It is known only when something is mapped, see apply.c. */
+static void tell_limit(struct attach_plan *p)
+{
+	char limit[UNITS_MAX];
+	uint64_t most = p->locked ? locked_limit(p->pid) : UINT64_MAX;
+
+	if (most < p->locked + p->small)
+		note(p, "anything, if it locks all that it maps from now on: it may lock %s in all (RLIMIT_MEMLOCK), and attaching would fail", units_bytes((double)most, limit));
 }
 
 /* Calls that do not go through a GOT entry. */
@@ -254,6 +268,7 @@ int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o
 	qsort(p->write, p->nwrites, sizeof *p->write, by_address);
 	weigh(p);
 	tell_uncovered(p);
+	tell_limit(p);
 	decide(p);
 	ask_kernel(p);
 	return 0;

@@ -119,6 +119,11 @@ void tell_plan(const struct attach_plan *p, int changes, tell_line *line, void *
 	snprintf(text, sizeof text, "%s at once; %s of addresses, of which what is used becomes resident", units_bytes((double)p->added, a),
 	         units_bytes((double)p->reserved, b));
 	say(t, "memory", text);
+	if (p->locked) {
+		snprintf(text, sizeof text, "%s of its own are locked; if it also locks what it maps from now on, the tables are small, and all %s resident",
+		         units_bytes((double)p->locked, a), units_bytes((double)p->small, b));
+		say(t, "", text);
+	}
 	snprintf(text, sizeof text, "about %.1f ms for %zu threads", p->pause_s * 1e3, p->target.nthreads);
 	say(t, "pause", text);
 	say(t, "seccomp", p->seccomp == 0 ? "none" : p->verdict == ATTACH_REFUSED ? "a filter" : "a filter, which lets the needed system calls pass");

@@ -167,7 +167,7 @@ int main(void)
 	int child;
 
 	if (!ok(!load(), "the image")) return done();
-	fill(ATTACH_SEGMENT_SIZE, ATTACH_PRIVATE_SIZE);
+	fill(ATTACH_SEGMENT_SIZE(0), ATTACH_PRIVATE_SIZE(0));
 	int found = find();
 	if (!ok(found >= 8, "%d functions of libc", found)) return done();
 	for (unsigned i = 0; i < plans; i++) memcpy(before[i], (void *)plan[i].address, ENTRY_JUMP);

@@ -210,11 +210,12 @@ static int sandbox(void)
 	return block->started == 1 ? 0 : 1;
 }
 
+static unsigned scale;
 static int smaller(void)
 {
 	*(uint32_t *)block->mark = 1;
-	block->segment_size = ATTACH_SEGMENT_SIZE >> 4;
-	block->private_size = ATTACH_PRIVATE_SIZE >> 4;
+	block->segment_size = ATTACH_SEGMENT_SIZE(scale);
+	block->private_size = ATTACH_PRIVATE_SIZE(scale);
 	block->pid = (uint32_t)getpid();
 	block->state = ATTACH_ACTIVE;
 	take_plain(100);
@@ -255,13 +256,13 @@ int main(void)
 	hook_realloc = (void *(*)(void *, size_t))row("realloc")->hook;
 	hook_free = (void (*)(void *))row("free")->hook;
 	hook_new = (void *(*)(size_t))row("_Znwm")->hook;
-	fill(ATTACH_SEGMENT_SIZE, ATTACH_PRIVATE_SIZE);
+	fill(ATTACH_SEGMENT_SIZE(0), ATTACH_PRIVATE_SIZE(0));
 	for (struct attach_entry *e = block->entry; e->name[0]; e++)
 		if (e->name[0] != '_') e->real = e->origin = (uint64_t)dlsym(RTLD_DEFAULT, e->name);
 	ok(block->tid_offset && block->image, "filled in");
 	inert();
 	ok(!child(sandbox), "under a filter that allows nothing but what the contract names");
-	ok(!child(smaller), "in a sixteenth of the memory");
+	for (scale = 1; scale < ATTACH_SCALES; scale++) ok(!child(smaller), "in less memory, scale %u", scale);
 	ok(!child(too_small), "memory that does not do: passes on");
 	active();
 	throws();
