@@ -12,7 +12,7 @@
 #include "inspect/symbol/symbol.h"
 #include "inspect/target/xalloc.h"
 
-enum { INLINES_MAX = 16 };
+enum { INLINES_MAX = 16, NAMELESS_MAX = 3 };
 
 static const char *base_name(const char *path)
 {
@@ -43,6 +43,20 @@ static void take_address(char buf[128], const struct symbol_module *m, uint64_t 
 	else snprintf(buf, 128, "0x%" PRIx64, addr);
 }
 
+/* Is the function without a name at pc[i], perhaps with others, called by a wrapper of malloc? Then it is that one's inner part: sqlite3Malloc calls
+   what a stripped library has no name for. That of a C library begins threads, and means nothing. */
+static int in_wrapper(struct symbolizer *s, const uint64_t *pc, unsigned depth, unsigned i)
+{
+	struct symbol_frame frame[INLINES_MAX];
+
+	for (unsigned k = i + 1; k < depth && k <= i + NAMELESS_MAX; k++) {
+		const struct symbol_module *m = symbol_module_of(s, pc[k] - 1);
+		if (m && plumbing_module(m->path)) return 0;
+		if (symbol_lookup(s, pc[k] - 1, frame, INLINES_MAX) && *frame[0].function) return plumbing_function(frame[0].function);
+	}
+	return 0;
+}
+
 static struct site_name name_stack(struct symbolizer *s, const uint64_t *pc, unsigned depth)
 {
 	struct symbol_frame frame[INLINES_MAX];
@@ -59,7 +73,7 @@ static struct site_name name_stack(struct symbolizer *s, const uint64_t *pc, uns
 			done = take(&names, frame[k].function, plumbing || plumbing_function(frame[k].function));
 		if (n && frame[0].function[0]) continue;
 		take_address(address, m, addr);
-		if (!done) done = take(&names, address, plumbing);
+		if (!done) done = take(&names, address, plumbing || (!names.function && in_wrapper(s, pc, depth, i)));
 	}
 	struct site_name name = {
 		.function = names.function ? names.function : names.innermost ? names.innermost : xstrdup("[stack not recorded]"),

@@ -29,18 +29,25 @@ int plumbing_module(const char *path)
 int plumbing_function(const char *function)
 {
 	static const char *const part[] = {
-		"malloc", "calloc", "realloc", "memalign", "aligned_alloc", "strdup", "strndup",
+		"malloc", "calloc", "realloc", "zalloc", "memalign", "aligned_alloc", "strdup", "strndup", "memdup", "asprintf", "mprintf",
 	};
 	static const char *const prefix[] = {
 		"operator new", "std::allocator", "std::__new_allocator", "std::pmr::", "__gnu_cxx::", "std::__allocate_guarded",
 		"alloc::alloc::", "alloc::raw_vec::", "<alloc::raw_vec::", "__rust_alloc", "__rdl_", "__rg_", "<alloc::alloc::Global",
 		"hashbrown::raw::",
 	};
+	/* free is in too many names that do more */
+	static const char *const whole[] = {
+		"zfree", "xfree", "g_free", "CRYPTO_free", "CRYPTO_clear_free", "sqlite3_free", "sqlite3DbFree", "sqlite3DbFreeNN", "sqlite3MemFree", "PyMem_Free",
+		"PyMem_RawFree", "PyObject_Free",
+	};
 	char lower[256];
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++)
 		if (!strncmp(function, prefix[i], strlen(prefix[i]))) return 1;
+	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+		if (!strcmp(function, whole[i])) return 1;
 	/* a template's arguments say nothing of the function */
 	for (; function[n] && function[n] != '<' && function[n] != '(' && n < sizeof lower - 1; n++)
 		lower[n] = function[n] >= 'A' && function[n] <= 'Z' ? (char)(function[n] + 32) : function[n];

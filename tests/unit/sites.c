@@ -101,6 +101,20 @@ static const uint64_t stack[][5] = {
 	{ 0 },                                          /* no stack */
 };
 
+/* Code without names between malloc and the program. */
+static void nameless(void)
+{
+	static const uint64_t inner[] = { 0x2001, 0x1101, 0x1111, 0x1021, 0x1031, 0x1011 }, own[] = { 0x2001, 0x1101, 0x1031, 0x1011 }, thread[] = { 0x1101, 0x2001, 0x1021 };
+	struct site_names *names = site_names_new(NULL);
+
+	is(site_names_of(names, inner, 6)->function, "load");
+	is(site_names_of(names, inner, 6)->caller, "serve");
+	is(site_names_of(names, own, 4)->function, "prog+0x1100");
+	is(site_names_of(names, own, 4)->caller, "load");
+	is(site_names_of(names, thread, 3)->function, "prog+0x1100");
+	site_names_free(names);
+}
+
 static struct snapshot make(double scale, struct snap_site *site)
 {
 	static const unsigned depth[] = { 5, 4, 2, 4, 1, 2, 0 };
@@ -170,6 +184,7 @@ int main(void)
 {
 	units();
 	plain();
+	nameless();
 	rows();
 	printf("1..%d\n", n);
 	return bad != 0;
