@@ -89,6 +89,14 @@ static void arenas(struct mimalloc *m)
 	}
 }
 
+/* Blocks that other threads have freed stand in the counts of those in use. */
+static void forget(struct heap_allocator *a)
+{
+	a->live_objects = a->live_bytes = a->free_objects = a->free_bytes = HEAP_UNKNOWN;
+	for (size_t i = 0; i < a->nclasses; i++) a->class[i].live = a->class[i].free = HEAP_UNKNOWN;
+	for (size_t i = 0; i < a->narenas; i++) a->arena[i].live = a->arena[i].free = HEAP_UNKNOWN;
+}
+
 static int read_heap(const struct target *t, const struct allocator_found *f, unsigned flags, struct heap_allocator *a, struct allocator_sink *sink, struct err *e)
 {
 	struct mimalloc m = { .t = t, .found = f, .a = a, .sink = sink, .flags = flags };
@@ -106,6 +114,7 @@ static int read_heap(const struct target *t, const struct allocator_found *f, un
 	sums(&m);
 	arenas(&m);
 	a->in_use = a->live_objects > 0;
+	if (m.impatient) forget(a);
 	heap_add_fact(a, "pages", (double)m.pages, "pages");
 	heap_add_fact(a, "pages_abandoned", (double)m.abandoned_pages, "pages");
 	heap_add_fact(a, "abandoned", (double)m.abandoned_bytes, "bytes");
@@ -114,8 +123,7 @@ static int read_heap(const struct target *t, const struct allocator_found *f, un
 	a->status = m.bad ? HEAP_TORN : HEAP_COMPLETE;
 	if (m.bad) snprintf(a->status_text, sizeof a->status_text, "%" PRIu64 " things did not fit together; the first: %s", m.bad, m.why);
 	else if (m.encoded) snprintf(a->status_text, sizeof a->status_text, "its lists are encoded: blocks freed by other threads count as live for a while");
-	else if (m.steps > MIMALLOC_PATIENCE && !(flags & ALLOCATOR_FULL))
-		snprintf(a->status_text, sizeof a->status_text, "not all that other threads have freed was looked at: some of it counts as live; --full looks at all");
+	else if (m.impatient) snprintf(a->status_text, sizeof a->status_text, "too many blocks freed by other threads for a quick look: --full tells live from free");
 	window_close(m.w);
 	free(m.owner);
 	free(m.heap);

@@ -19,7 +19,7 @@ enum {
 	MIMALLOC_SLICE = 64 << 10,
 	MIMALLOC_SUB = 8192,            /* slices of one part of the map of 3.x */
 	MIMALLOC_ROOT = 1 << 19,        /* parts */
-	MIMALLOC_PATIENCE = 32768,      /* blocks of lists followed in quick mode */
+	MIMALLOC_PATIENCE = 1 << 20,    /* blocks of lists followed in quick mode */
 	MIMALLOC_RECORD = 128,          /* of a page; the longest is 120 */
 };
 
@@ -59,6 +59,7 @@ struct mimalloc {
 	uint64_t *heap; size_t nheaps;          /* of which pages were seen */
 	struct mimalloc_arena { uint64_t addr, used; } arena[256]; size_t narenas;      /* 3.x: likewise, and where the last page of each ends */
 	uint64_t pages, abandoned_pages, abandoned_bytes, remote, unused_bytes, metadata, steps;
+	int impatient;                  /* more blocks in lists than were followed: what is live is not known */
 	unsigned char *is_free;
 	uint64_t bad;
 	int encoded;                    /* lists cannot be followed */

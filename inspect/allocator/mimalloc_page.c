@@ -9,7 +9,7 @@
 #include "inspect/allocator/window.h"
 #include "inspect/target/xalloc.h"
 
-enum { BLOCKS_MAX = 65536, FEW = 4, OWNERS_MAX = 1 << 16 };
+enum { BLOCKS_MAX = 65536, FEW = 4, OWNERS_MAX = 1 << 16, DENSE = 4096 };
 
 static struct mimalloc_owner *owner_of(struct mimalloc *m, uint64_t thread)
 {
@@ -47,7 +47,10 @@ static uint64_t follow(struct mimalloc *m, const struct mimalloc_page *p, uint64
 		}
 		n++;
 		if (mark) mark[k] = 1;
-		else if (!(m->flags & ALLOCATOR_FULL) && m->steps++ > MIMALLOC_PATIENCE) break;
+		else if (!(m->flags & ALLOCATOR_FULL) && m->steps++ >= MIMALLOC_PATIENCE) {
+			m->impatient = 1;
+			break;
+		}
 	}
 	return n;
 }
@@ -149,7 +152,8 @@ void mimalloc_page_see(struct mimalloc *m, const struct mimalloc_page *p)
 		m->abandoned_bytes += p->bytes;
 	}
 	if (p->heap) mimalloc_remember(&m->heap, &m->nheaps, p->heap);
-	if (p->remote && !m->encoded) {
+	if (p->remote && !m->encoded && !m->impatient) {
+		if (p->block_size < DENSE && p->bytes <= WINDOW_LOAD) window_load(m->w, p->start, p->bytes);
 		uint64_t n = follow(m, p, p->remote, NULL);
 		if (n) mimalloc_page_unuse(m, p->block_size, p->thread, n < p->used ? n : p->used);
 	}

@@ -16,6 +16,7 @@ struct window {
 	uint64_t at[KEPT];              /* address of the page + 1, 0: none: address 0 is never asked for */
 	uint16_t have[KEPT];            /* readable bytes of it */
 	char page[KEPT][PAGE];
+	char piece[WINDOW_LOAD];
 };
 
 struct window *window_open(const struct target *t)
@@ -31,13 +32,36 @@ void window_close(struct window *w)
 	free(w);
 }
 
+static size_t slot_of(uint64_t page)
+{
+	return (page / PAGE ^ page >> 21 ^ page >> 29) % KEPT;
+}
+
+void window_load(struct window *w, uint64_t addr, size_t n)
+{
+	uint64_t start = addr & ~(uint64_t)(PAGE - 1);
+	size_t got;
+
+	n = (size_t)(addr - start) + (n < WINDOW_LOAD ? n : WINDOW_LOAD);
+	if (n > WINDOW_LOAD) n = WINDOW_LOAD;
+	if (start + n < start) return;
+	got = target_peek(w->t, start, w->piece, n);
+	w->cost += got;
+	for (size_t off = 0; off + PAGE <= got; off += PAGE) {
+		size_t slot = slot_of(start + off);
+		w->at[slot] = start + off + 1;
+		w->have[slot] = PAGE;
+		memcpy(w->page[slot], w->piece + off, PAGE);
+	}
+}
+
 int window_read(struct window *w, uint64_t addr, void *buf, size_t n)
 {
 	char *out = buf;
 
 	for (size_t done = 0; done < n;) {
 		uint64_t a = addr + done, page = a & ~(uint64_t)(PAGE - 1);
-		size_t slot = (page / PAGE ^ page >> 21 ^ page >> 29) % KEPT, off = a - page, part = PAGE - off < n - done ? PAGE - off : n - done;
+		size_t slot = slot_of(page), off = a - page, part = PAGE - off < n - done ? PAGE - off : n - done;
 		if (a < addr) goto unreadable;
 		if (w->at[slot] != page + 1) {
 			w->at[slot] = page + 1;

@@ -15,6 +15,9 @@ struct window *window_open(const struct target *t);
 void window_close(struct window *w);
 /* n bytes at addr: 0, or -1 when not all can be read, and buf is zeros. What was read once may be told again: it is a moment old. */
 int window_read(struct window *w, uint64_t addr, void *buf, size_t n);
+/* The pages of n bytes at addr at once, at most WINDOW_LOAD bytes, for records in all of them. */
+enum { WINDOW_LOAD = 64 << 10 };
+void window_load(struct window *w, uint64_t addr, size_t n);
 /* One word; 0 when it cannot be read. */
 uint64_t window_u64(struct window *w, uint64_t addr);
 /* How many bytes of the target were read. */

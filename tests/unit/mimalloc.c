@@ -52,8 +52,27 @@ static void absent(void (*build)(struct sparse *), const char *what, uint64_t at
 	sparse_free(&s);
 }
 
+/* The thread that had the segment is gone, so what is freed in it waits in its pages' lists for ever. */
+static void abandoned(unsigned flags, const char *what)
+{
+	struct heap_allocator a;
+	struct sparse_sum sum;
+	struct sparse s;
+
+	mi_build_segment(&s);
+	put64(&s, MI_SEGMENT + 256, 0);
+	put64(&s, MI_SLICES + 80 + 48, 0);      /* nor has the page a heap */
+	if (!ok(sparse_look(&s, &allocator_mimalloc, flags, &a, &sum) == 1 && a.status == HEAP_COMPLETE, "%s: complete %s", what, a.status_text)) return;
+	ok(a.live_objects == MI_USED - MI_REMOTE + 1, "%s: %llu objects live", what, (unsigned long long)a.live_objects);
+	ok(a.narenas == 1 && !a.arena[0].threads && a.arena[0].live == a.live_bytes, "%s: nobody's", what);
+	heap_allocator_free(&a);
+	sparse_free(&s);
+}
+
 int main(void)
 {
+	abandoned(0, "abandoned, quick");
+	abandoned(ALLOCATOR_FULL, "abandoned, full");
 	whole(mi_build_segment, 0, 1, "2.0.9, quick");
 	whole(mi_build_segment, ALLOCATOR_FULL, 1, "2.0.9, full");
 	whole(mi_build_map, 0, 0, "3.0, quick");
