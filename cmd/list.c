@@ -116,7 +116,7 @@ static void print_text(const struct list *l)
 		       live, error, units_bytes((double)x->proc.rss_bytes, rss), age, program);
 		if (x->why[0]) fprintf(stderr, "alloctop: list: %s\n", x->why);
 	}
-	if (!l->n) fputs("alloctop: no process with an agent; start one with: alloctop run -- CMD\n", stderr);
+	if (!l->n) fputs("alloctop: no process with an agent; start one with: alloctop run -- CMD, or put it into one: alloctop attach PID\n", stderr);
 	/* for root, what cannot be looked at has just ended */
 	if (l->denied && geteuid()) fprintf(stderr, "alloctop: list: %u more may not be looked at (run as root)\n", l->denied);
 }

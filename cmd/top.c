@@ -4,10 +4,12 @@
 #include <langinfo.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cmd/pid.h"
+#include "cmd/place.h"
 #include "cmd/screen.h"
 #include "inspect/target/err.h"
 #include "tui/loop.h"
@@ -24,7 +26,15 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	if (argc > 1) return err_set(e, ERR_USAGE, "top: one process at a time (see: alloctop top --help)");
 	if (o->delay < 0.05) return err_set(e, ERR_USAGE, "top: --delay must be at least 50ms");
 	if (argc && pid_resolve(argv[0], PID_OF_ANY, &pid, e)) return -1;
-	if (screen) return loop_run(pid, &loop, e);
+	if (screen) {
+		struct err none = { 0 };
+		char *image = place_find("attach", "alloctop-attach.so", "ALLOCTOP_ATTACH", &none);
+		loop.image = image;
+		loop.no_image = none.text;
+		int status = loop_run(pid, &loop, e);
+		free(image);
+		return status;
+	}
 	if (o->keys) loop.count = 1;
 	loop.ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	screen_size(&loop.rows, &loop.columns);

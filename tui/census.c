@@ -210,7 +210,7 @@ static void census_close(struct feed *f)
 	free(c);
 }
 
-static const struct feed_ops ops = { census_descriptor, census_take, census_want, NULL, census_close };
+static const struct feed_ops ops = { census_descriptor, census_take, census_want, NULL, NULL, census_close };
 
 int census_open(double delay_s, int whole, struct feed **out, struct err *e)
 {

@@ -15,6 +15,8 @@ struct feed_ops {
 	void (*want)(struct feed *f, unsigned tables);
 	/* Whether threads of the target may be stopped for a moment: only ever after its user was told what that means. NULL: never. */
 	void (*permit)(struct feed *f, int stops);
+	/* The process may have got an agent, or lost it: to be looked for with the next state. NULL: nobody looks for one. */
+	void (*look)(struct feed *f);
 	void (*close)(struct feed *f);
 };
 

@@ -158,6 +158,9 @@ static void agent(struct surface *s, unsigned row, const struct state *x)
 	bytes(f[STATE_SAMPLED], a);
 	snprintf(text, sizeof text, "live %s ± %s in %s objects", a, units_bytes(f[STATE_SAMPLED_ERROR], b), units_count(f[STATE_SAMPLED_OBJECTS], c));
 	at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
+	/* what was there before is not in these figures: before all that there may be no room for */
+	snprintf(text, sizeof text, "since attach, %s ago", units_seconds(f[STATE_AGENT_AGE], a));
+	if (f[STATE_ATTACHED] > 0) at = piece(s, row, at, s->columns, STYLE_WARN, text);
 	if (!strcmp(x->text[STATE_AGENT], "stopped")) at = piece(s, row, at, s->columns, STYLE_WARN, "STOPPED");
 	if (isnan(f[STATE_RATE])) {
 		at = piece(s, row, at, s->columns, STYLE_DIM, "allocating: not known yet");
@@ -169,8 +172,8 @@ static void agent(struct surface *s, unsigned row, const struct state *x)
 	}
 	snprintf(text, sizeof text, "one sample per %s", units_setting(f[STATE_SAMPLE_RATE] >= 1 ? (uint64_t)f[STATE_SAMPLE_RATE] : 1, a));
 	at = piece(s, row, at, s->columns, STYLE_DIM, text);
-	snprintf(text, sizeof text, f[STATE_ATTACHED] > 0 ? "since attach, %s ago" : "agent since %s", units_seconds(f[STATE_AGENT_AGE], a));
-	piece(s, row, at, s->columns, STYLE_DIM, text);
+	snprintf(text, sizeof text, "agent since %s", units_seconds(f[STATE_AGENT_AGE], a));
+	if (!(f[STATE_ATTACHED] > 0)) piece(s, row, at, s->columns, STYLE_DIM, text);
 }
 
 static void sparks(const struct view *v, struct surface *s, unsigned row)

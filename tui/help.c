@@ -9,7 +9,7 @@
 #include "tui/view.h"
 
 struct key_help { const char *keys, *what; int which; };
-enum { ALWAYS, PROCESS = 1, ONE_OF_PANELS = 2, SITES = 4, ENTERS = 8, GROUPS = 128, LIVE = 16, RECORDED = 32, WRITES = 64, STOPS = 256 };
+enum { ALWAYS, PROCESS = 1, ONE_OF_PANELS = 2, SITES = 4, ENTERS = 8, GROUPS = 128, LIVE = 16, RECORDED = 32, WRITES = 64, STOPS = 256, ATTACHES = 512 };
 
 static const struct key_help keys[] = {
 	{ "1 - 8  Tab  S-Tab", "another panel", ONE_OF_PANELS },
@@ -29,6 +29,7 @@ static const struct key_help keys[] = {
 	{ "d", "write a profile for pprof into this directory (agent)", WRITES },
 	{ "f", "write a flame graph for a browser (agent)", WRITES },
 	{ "S", "stop waiting threads for their call stacks: asks first", STOPS },
+	{ "a", "put the agent in, or take it out: shows what that means, and asks", ATTACHES },
 	{ "h  ?  F1", "this help", ALWAYS },
 	{ "Esc", "back: from here, from a filter, from the past to now", ALWAYS },
 	{ "q  F10  ^C", "leave", ALWAYS },
@@ -38,7 +39,7 @@ static const struct key_help keys[] = {
 static unsigned applies(const struct view *v, const struct panel *p)
 {
 	return (v->panels == panels_list ? 0 : PROCESS | ONE_OF_PANELS) | (p->other ? v->panels == panels_list ? GROUPS : SITES : 0) | (p->enter ? ENTERS : 0) | (v->recorded ? RECORDED : LIVE) |
-	       (v->act && !v->recorded ? WRITES : 0) | (p->stops && !v->recorded ? STOPS : 0);
+	       (v->act && !v->recorded ? WRITES : 0) | (p->stops && !v->recorded ? STOPS : 0) | (v->attacher && !v->recorded ? ATTACHES : 0);
 }
 
 /* Lines are counted also where they are not seen, so that it scrolls. What is too long for a line goes on below. */
@@ -73,7 +74,11 @@ static void all(const struct view *v, struct page *p)
 	columns_help(p, panel->shape);
 	line(p, STYLE_PLAIN, "", "");
 	line(p, STYLE_PLAIN, "", "± is the standard error of the figure before it; - is not known, not zero.");
-	line(p, STYLE_PLAIN, "", applies(v, panel) & STOPS ? "Nothing here writes into the target; S stops its threads, when you say so." : "Nothing here writes into the target or stops it.");
+	static const char *const disturbs[] = {
+		"Nothing here writes into the target or stops it.", "Nothing here writes into the target; S stops its threads, when you say so.",
+		"Nothing here writes into the target or stops it, but for a, when you say so.", "Nothing here writes into the target or stops it, but for a and S, when you say so.",
+	};
+	line(p, STYLE_PLAIN, "", disturbs[(applies(v, panel) & STOPS ? 1 : 0) + (applies(v, panel) & ATTACHES ? 2 : 0)]);
 }
 
 void help_draw(struct view *v, struct surface *s, unsigned row, unsigned rows)

@@ -15,6 +15,7 @@
 #include "inspect/target/err.h"
 #include "inspect/target/proc.h"
 #include "tui/act.h"
+#include "tui/attacher.h"
 #include "tui/census.h"
 #include "tui/feed.h"
 #include "tui/keys.h"
@@ -59,6 +60,20 @@ static void draw(struct view *v)
 	surface_free(s);
 }
 
+/* What came of `a`; and what is attached is looked for until it shows, as an agent begins with the first call of its process. */
+static void attacher_tick(struct view *v, struct feed *feed, int new)
+{
+	const char *title, *text;
+	enum attacher_news news = attacher_news(v->attacher, &title, &text);
+
+	if (news == ATTACHER_QUESTION) view_ask(v, title, text);
+	else if (news != ATTACHER_NOTHING) view_say(v, "%s", title);
+	if (news == ATTACHER_DONE) feed->ops->look(feed);
+	if (!new) return;
+	if (attacher_attached(v->attacher) && v->now && !*v->now->text[STATE_AGENT]) feed->ops->look(feed);
+	attacher_follow(v->attacher);
+}
+
 static int run_process(pid_t pid, const struct loop_options *o, int nested, int *sig, struct err *e);
 
 /* Until the user leaves, or a signal says so. feed NULL: a recording. */
@@ -67,14 +82,15 @@ static int run_view(struct view *v, struct feed *feed, const struct loop_options
 	int chosen = 0, ended = 0;
 
 	while (!ended) {
-		int descriptor[2] = { feed ? feed->ops->descriptor(feed) : -1, v->act ? act_descriptor(v->act) : -1 };
+		int descriptor[3] = { feed ? feed->ops->descriptor(feed) : -1, v->act ? act_descriptor(v->act) : -1, v->attacher ? attacher_descriptor(v->attacher) : -1 };
 		struct key k;
-		struct state *s;
+		struct state *s = NULL;
 		draw(v);
-		int got = screen_key(&k, v->playing ? o->delay_s : -1, descriptor, 2, sig);
+		int got = screen_key(&k, v->playing ? o->delay_s : -1, descriptor, 3, sig);
 		if (got < 0) break;
 		if (feed && (s = feed->ops->take(feed))) view_take(v, s);
 		if (v->act) act_end(v->act, v->message, sizeof v->message);
+		if (v->attacher) attacher_tick(v, feed, s != NULL);
 		begin_where_something_is(v, o, &chosen);
 		if (!got && v->playing && !view_step(v, 1)) v->playing = 0;
 		if (got && k.code != KEYS_REDRAW) {
@@ -102,11 +118,13 @@ static int run_process(pid_t pid, const struct loop_options *o, int nested, int 
 	if (observe_open(pid, o->delay_s, 0, &feed, e)) return -1;
 	view_init(&v, panels_process, history_new(panels_shapes, HISTORY_BYTES));
 	v.act = act_new();
+	v.attacher = attacher_new(o->image, o->no_image);
 	v.nested = nested;
 	choose_panel(&v, o->panel);
 	int status = run_view(&v, feed, o, sig, e);
 	feed->ops->close(feed);
 	act_free(v.act);
+	attacher_free(v.attacher);
 	view_close(&v);
 	return status;
 }

@@ -13,6 +13,7 @@ struct loop_options {
 	unsigned count;         /* plain text: how many screens; 0: for ever */
 	unsigned rows, columns; /* plain text: 0 rows: as many as it takes */
 	int ascii;
+	const char *image, *no_image;   /* the attachable agent's file, or why there is none */
 	const char *keys;       /* plain text: pressed before the screen is printed (keys.h); NULL */
 };
 

@@ -40,7 +40,7 @@ struct observe {
 	struct post post;
 	pid_t pid;
 	double delay;
-	int whole, lock_interrupt, stops;
+	int whole, lock_interrupt, stops, look;
 	unsigned users;                 /* the three threads, and who opened it: the last one frees */
 	struct handed heap_handed, lock_handed;
 	/* the tick's own */
@@ -203,6 +203,11 @@ static void read_agent(struct observe *o)
 	struct moment m = { .at = post_clock() };
 	struct err e = { 0 };
 
+	if (__atomic_exchange_n(&o->look, 0, __ATOMIC_RELAXED)) {
+		agent_close(o->agent);
+		o->agent = NULL;
+		o->agent_again = 0;
+	}
 	if (!o->agent && m.at < o->agent_again) return;
 	if (!o->agent && agent_open(o->pid, &o->agent, &e)) o->agent = NULL;
 	if (o->agent && !agent_snapshot(o->agent, &m.snap, &e)) {
@@ -393,6 +398,8 @@ static void observe_want(struct feed *f, unsigned tables) { post_want(&((struct 
 
 static void observe_permit(struct feed *f, int stops) { __atomic_store_n(&((struct observe *)f)->stops, stops, __ATOMIC_RELAXED); }
 
+static void observe_look(struct feed *f) { __atomic_store_n(&((struct observe *)f)->look, 1, __ATOMIC_RELAXED); }
+
 /* Waits for nobody: a heap of many gigabytes may be half read. */
 static void observe_close(struct feed *f)
 {
@@ -403,7 +410,7 @@ static void observe_close(struct feed *f)
 	release(o);
 }
 
-static const struct feed_ops ops = { observe_descriptor, observe_take, observe_want, observe_permit, observe_close };
+static const struct feed_ops ops = { observe_descriptor, observe_take, observe_want, observe_permit, observe_look, observe_close };
 
 int observe_open(pid_t pid, double delay_s, int whole, struct feed **out, struct err *e)
 {

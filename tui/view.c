@@ -15,6 +15,7 @@
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 #include "tui/act.h"
+#include "tui/attacher.h"
 #include "tui/keys.h"
 #include "tui/panel.h"
 
@@ -65,6 +66,8 @@ void view_close(struct view *v)
 	table_leave(v->drawn);
 	history_free(v->history);
 	free(v->detail);
+	free(v->question);
+	free(v->question_text);
 	*v = (struct view){ 0 };
 }
 
@@ -393,6 +396,43 @@ static int writing_key(struct view *v, uint32_t code)
 	return 1;
 }
 
+static void forget_question(struct view *v)
+{
+	free(v->question);
+	free(v->question_text);
+	v->question = v->question_text = NULL;
+}
+
+static void begin_attach(struct view *v)
+{
+	if (!v->attacher || v->recorded || !v->now) return;
+	if (*v->gone) view_say(v, "the process has ended");
+	else if (attacher_look(v->attacher, v->now->pid)) view_say(v, "one moment: that is under way");
+	else view_say(v, "looking at what that would mean...");
+}
+
+/* Who does something else by now shall not say yes by a slip. */
+void view_ask(struct view *v, const char *title, const char *text)
+{
+	forget_question(v);
+	v->message[0] = 0;
+	if (v->mode != VIEW_TABLE) {
+		if (v->attacher) attacher_answer(v->attacher, 0);
+		view_say(v, "nothing was done (a asks again)");
+		return;
+	}
+	v->question = xstrdup(title);
+	v->question_text = xstrdup(text);
+	v->mode = VIEW_CONFIRM;
+}
+
+static void answer(struct view *v, int yes)
+{
+	forget_question(v);
+	if (v->attacher) attacher_answer(v->attacher, yes);
+	view_say(v, yes ? "one moment..." : "nothing was done");
+}
+
 /* What disturbs the target takes a second key. */
 static void ask_for_stops(struct view *v)
 {
@@ -404,8 +444,14 @@ static void ask_for_stops(struct view *v)
 
 static void confirm_key(struct view *v, const struct key *k)
 {
+	int yes = k->code == 'y' || k->code == 'Y';
+
 	v->mode = VIEW_TABLE;
-	v->stops = k->code == 'y' || k->code == 'Y';
+	if (v->question) {
+		answer(v, yes);
+		return;
+	}
+	v->stops = yes;
 	if (v->stops) view_say(v, "waiting threads are stopped for their stacks (Enter shows them, S ends it)");
 	else view_say(v, "nothing is stopped");
 }
@@ -435,6 +481,7 @@ static enum view_answer table_key(struct view *v, const struct key *k)
 	case '/': case KEYS_F1 + 2: type(v, VIEW_SEARCH); break;
 	case '\\': case KEYS_F1 + 3: type(v, VIEW_FILTER); break;
 	case 'S': ask_for_stops(v); break;
+	case 'a': begin_attach(v); break;
 	case 'n': search_again(v, 0); break;
 	case 'N': search_again(v, 1); break;
 	case ' ': pause_or_play(v); break;

@@ -9,6 +9,7 @@
 #include "tui/grid.h"
 
 struct act;
+struct attacher;
 struct history;
 struct key;
 struct panel;
@@ -33,6 +34,8 @@ struct view {
 	char gone[VIEW_WORDS];  /* why there will be nothing new */
 	FILE *record; char record_path[VIEW_WORDS];
 	struct act *act;        /* NULL: nothing can be written from here */
+	struct attacher *attacher;      /* NULL: nothing can be attached from here */
+	char *question, *question_text; /* of the attacher, to be answered; NULL: none */
 	char message[VIEW_WORDS];       /* until the next key */
 	char entry[GRID_WORD];          /* a word being typed */
 	unsigned sort_at;
@@ -57,6 +60,8 @@ void view_show(struct view *v, size_t index);
 int view_step(struct view *v, int forth);
 enum view_answer view_key(struct view *v, const struct key *k);
 void view_draw(struct view *v, struct surface *s);
+/* What the attacher asks, before it does it. */
+void view_ask(struct view *v, const char *title, const char *text);
 /* Which tables it looks at: see feed.h. */
 unsigned view_wants(const struct view *v);
 const struct state *view_state(const struct view *v);

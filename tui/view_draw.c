@@ -45,6 +45,13 @@ static void question(const struct view *v, struct surface *s, unsigned row, unsi
 {
 	char title[200];
 
+	if (v->question) {
+		surface_cut(s, row, 2, s->columns, STYLE_WARN, v->question);
+		unsigned at = 2;
+		for (const char *p = v->question_text; at < rows && *p; p += strcspn(p, "\n"), p += *p == '\n')
+			at += surface_wrap(s, row + at, rows - at, 0, 2, s->columns > 4 ? s->columns - 4 : 1, STYLE_PLAIN, p);
+		return;
+	}
 	snprintf(title, sizeof title, "Stop threads of %.60s, pid %d, for their call stacks?", v->now->text[STATE_PROGRAM], (int)v->now->pid);
 	surface_cut(s, row, 2, s->columns, STYLE_WARN, title);
 	if (rows > 2) surface_wrap(s, row + 2, rows - 2, 0, 2, s->columns - 4, STYLE_PLAIN, view_panel(v)->stops);
@@ -132,7 +139,7 @@ static void bottom(const struct view *v, struct surface *s, unsigned row)
 	const struct hint keys[] = {
 		{ "h", "help" }, { p->enter ? "Enter" : "", v->panels == panels_list ? "open" : "more" }, { p->other ? "t" : "", "tree" },
 		{ p->stops && !v->recorded ? "S" : "", v->stops ? "no stops" : "stacks" }, { "space", v->recorded ? "play" : v->fixed ? "go on" : "pause" }, { "m", "mark" }, { "[ ]", "time" }, { "/", "search" }, { "s", "sort" }, { "\\", "filter" },
-		{ profiles ? "d" : "", "profile" }, { profiles ? "f" : "", "flame graph" }, { writes ? "r" : "", v->record ? "stop" : "record" },
+		{ profiles ? "d" : "", "profile" }, { profiles ? "f" : "", "flame graph" }, { writes ? "r" : "", v->record ? "stop" : "record" }, { v->attacher && !v->recorded ? "a" : "", v->now && v->now->figure[STATE_ATTACHED] > 0 ? "detach" : "attach" },
 		{ "q", v->nested ? "back" : "quit" }, { NULL, NULL },
 	};
 

@@ -2,6 +2,7 @@
  * what is shown at several sizes; time, mark, filter, sort. */
 #include <locale.h>
 #include <math.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "inspect/lock/lock.h"
@@ -12,6 +13,7 @@
 #include "inspect/model/table.h"
 #include "inspect/target/xalloc.h"
 #include "tests/tap.h"
+#include "tui/attacher.h"
 #include "tui/keys.h"
 #include "tui/known.h"
 #include "tui/outlook.h"
@@ -276,6 +278,44 @@ static void every_key(void)
 	ok(drawn == 5 * 8 * (94 + 28), "every key of every panel, at five sizes");
 }
 
+/* What comes of a look, waited for. */
+static enum attacher_news news(struct attacher *a, const char **title, const char **text)
+{
+	struct pollfd p = { .fd = attacher_descriptor(a), .events = POLLIN };
+
+	return poll(&p, 1, 60000) == 1 ? attacher_news(a, title, text) : ATTACHER_NOTHING;
+}
+
+static void attaching(void)
+{
+	struct view v;
+	const char *title, *text;
+
+	open_view(&v, PANEL_AGENT | PANEL_HEAP | PANEL_LOCKS);
+	ok(!strstr(screen(&v, 24, 80, "a"), "looking") && !strstr(screen(&v, 40, 80, "h"), "agent in, or"), "a is nothing where nothing can be attached");
+	v.attacher = attacher_new(NULL, "no image here");
+	shows(screen(&v, 40, 80, "<esc>h"), "put the agent in, or take it out", "else it is in the help");
+	shows(screen(&v, 24, 80, "<esc>a"), "looking at what that would mean", "it begins with a look");
+	ok(attacher_look(v.attacher, 1) < 0, "one at a time");
+	ok(news(v.attacher, &title, &text) == ATTACHER_FAILED && !strcmp(title, "no image here"), "without an image: says why");
+	view_ask(&v, "Attach to prog?", "verdict      safe\nstores       12 words\n");
+	shows(screen(&v, 24, 80, ""), "Attach to prog?", "the question");
+	shows(screen(&v, 24, 80, ""), "stores       12 words", "and what it is about");
+	shows(screen(&v, 24, 80, "x"), "nothing was done", "any key but y: no");
+	ok(!strstr(screen(&v, 24, 80, "y"), "one moment"), "y is a yes to a question only");
+	screen(&v, 24, 80, "/ab");
+	view_ask(&v, "Attach to prog?", "");
+	ok(v.mode == VIEW_SEARCH && !v.question, "who types meanwhile is not asked");
+	v.recorded = 1;
+	ok(!strstr(screen(&v, 24, 80, "<esc>a"), "looking"), "not in a recording");
+	v.recorded = 0;
+	v.now->figure[STATE_ATTACHED] = 1;
+	v.now->figure[STATE_AGENT_AGE] = 192;
+	shows(screen(&v, 24, 80, ""), "since attach, 3m12s ago", "the head says since when, on a narrow screen too");
+	attacher_free(v.attacher);
+	view_close(&v);
+}
+
 int main(void)
 {
 	setlocale(LC_CTYPE, "C.UTF-8");
@@ -284,5 +324,6 @@ int main(void)
 	figures();
 	tree();
 	every_key();
+	attaching();
 	return done();
 }
