@@ -116,7 +116,7 @@ struct attach_block {
 
 	/* ---- out, any time ------------------------------------------------------------------------------------------------------- */
 	uint32_t started;               /* the agent has begun: the anchor leads to the segment. 2: it could not, the memory does not do */
-	uint32_t threads_lost;          /* threads that found no slot: their calls are passed on, and not seen */
+	uint32_t unused;
 
 	/* ---- alloctop's own notes: nothing in the image looks at them ------------------------------------------------------------- */
 	uint64_t note[16];              /* where the undo log and the trampolines are, and the like */

@@ -4,6 +4,7 @@
 #include "thread.h"
 #include "attach_block.h"
 #include "life.h"
+#include "segment.h"
 #include "sys.h"
 #include "wire.h"
 
@@ -23,7 +24,7 @@ struct thread *thread_find(uintptr_t pointer)
 		if (owner == pointer || !owner) return &s->thread;
 	}
 	STORE(nobody.thread.countdown, UINT64_MAX);
-	STORE(alloctop_attach.threads_lost, LOAD(alloctop_attach.threads_lost) + 1);
+	if (segment.head) segment_lost(WIRE_LOST_SLOT);
 	return &nobody.thread;
 }
 

@@ -65,6 +65,7 @@ enum wire_loss {
 	WIRE_CUT_UNKNOWN_CODE,          /* stacks that reached code of no known module */
 	WIRE_CUT_NO_RULE,               /* stacks that reached code without (usable) unwind information */
 	WIRE_CUT_BOUNDS,                /* stacks whose next frame lay outside the thread's stack */
+	WIRE_LOST_SLOT,                 /* calls of threads for which an attached agent had no room: passed on, not seen */
 	WIRE_LOSSES = 16,
 };
 

@@ -15,9 +15,10 @@ static const struct { const char *name, *text; } loss[] = {
 	[WIRE_CUT_UNKNOWN_CODE] = { "cut-unknown-code", "stacks cut at code that belongs to no known file (generated code)" },
 	[WIRE_CUT_NO_RULE] = { "cut-no-rule", "stacks cut at code without unwind information" },
 	[WIRE_CUT_BOUNDS] = { "cut-bounds", "stacks cut where the next frame lay outside the thread's stack" },
+	[WIRE_LOST_SLOT] = { "slot", "calls not seen: more threads than an attached agent has room for" },
 };
 enum { LOSSES = sizeof loss / sizeof *loss };
-_Static_assert(LOSSES == WIRE_CUT_BOUNDS + 1, "every loss has words");
+_Static_assert(LOSSES == WIRE_LOST_SLOT + 1, "every loss has words");
 
 const char *snapshot_loss_name(unsigned i)
 {

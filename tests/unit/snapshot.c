@@ -6,13 +6,13 @@
 
 static void losses(void)
 {
-	for (unsigned i = 0; i <= WIRE_CUT_BOUNDS; i++) {
+	for (unsigned i = 0; i <= WIRE_LOST_SLOT; i++) {
 		const char *name = snapshot_loss_name(i), *text = snapshot_loss_text(i);
 		ok(name && text && *name && *text && strspn(name, "abcdefghijklmnopqrstuvwxyz-") == strlen(name), "loss %u has words: %s", i, name);
 		for (unsigned j = 0; j < i; j++)
 			if (!strcmp(name, snapshot_loss_name(j))) ok(0, "%s names two losses", name);
 	}
-	ok(!snapshot_loss_name(WIRE_CUT_BOUNDS + 1) && !snapshot_loss_text(WIRE_LOSSES), "none past the last");
+	ok(!snapshot_loss_name(WIRE_LOST_SLOT + 1) && !snapshot_loss_text(WIRE_LOSSES), "none past the last");
 }
 
 static void medians(void)
