@@ -89,8 +89,9 @@ static void figures(const struct facts *f, unsigned columns)
 	if (!isnan(faults)) snprintf(words + at, sizeof words - at, ", %s page faults/s", units_count(faults, a));
 	labelled("threads", words, columns);
 	if (f->agent_group.known) {
-		snprintf(words, sizeof words, "%s allocated a second, sampled every %s, for %s", isnan(f->alloc_bytes_per_s) ? "?" : units_bytes(f->alloc_bytes_per_s, a),
-		         units_bytes(f->sample_rate, b), units_seconds(f->agent_age_s, (char[UNITS_MAX]){ 0 }));
+		snprintf(words, sizeof words, "%s allocated a second, sampled every %s, %s%s%s", isnan(f->alloc_bytes_per_s) ? "?" : units_bytes(f->alloc_bytes_per_s, a),
+		         units_bytes(f->sample_rate, b), f->agent_attached ? "since attach, " : "for ", units_seconds(f->agent_age_s, (char[UNITS_MAX]){ 0 }),
+		         f->agent_attached ? " ago" : "");
 		labelled("agent", words, columns);
 	}
 }

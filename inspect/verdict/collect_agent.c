@@ -161,6 +161,7 @@ void collect_agent_end(struct collect_agent *a, struct facts *f)
 		f->alloc_objects_per_s = sites.objects_per_s < 0 ? NAN : sites.objects_per_s;
 		sites_free(&sites);
 		f->agent_age_s = last->age_s;
+		f->agent_attached = (last->flags & WIRE_ATTACHED) != 0;
 		f->agent_live = last->live_bytes;
 		f->agent_live_error = sqrt(last->live_variance);
 		f->sample_rate = (double)last->rate;

@@ -116,6 +116,7 @@ struct facts {
 	struct facts_from *fault; size_t nfaults;
 
 	struct facts_group agent_group;
+	int agent_attached;             /* it came into the running process: of what is older it knows nothing */
 	double agent_age_s, agent_live, agent_live_error, sample_rate;
 	double agent_rounding;          /* of all sites */
 	double alloc_bytes_per_s, alloc_objects_per_s;  /* of all sites */
