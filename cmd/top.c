@@ -12,6 +12,7 @@
 #include "cmd/place.h"
 #include "cmd/screen.h"
 #include "inspect/target/err.h"
+#include "inspect/target/proc.h"
 #include "tui/loop.h"
 
 struct top_options { int batch, once; unsigned count; double delay; const char *panel, *keys; };
@@ -25,7 +26,7 @@ static int run(void *options, int argc, char **argv, struct err *e)
 
 	if (argc > 1) return err_set(e, ERR_USAGE, "top: one process at a time (see: alloctop top --help)");
 	if (o->delay < 0.05) return err_set(e, ERR_USAGE, "top: --delay must be at least 50ms");
-	if (argc && pid_resolve(argv[0], PID_OF_ANY, &pid, e)) return -1;
+	if (argc ? pid_resolve(argv[0], PID_OF_ANY, &pid, e) : proc_check(e)) return -1;
 	if (screen) {
 		struct err none = { 0 };
 		char *image = place_find("attach", "alloctop-attach.so", "ALLOCTOP_ATTACH", &none);
