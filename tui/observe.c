@@ -126,6 +126,21 @@ static int heap_sleep(struct observe *o, double cost, int bad)
 	return 0;
 }
 
+/* As it is now; anew when the process has executed another program, of which an open target knows nothing. */
+static int look(struct target *t, int *opened, pid_t pid, struct err *e)
+{
+	struct proc now;
+
+	if (*opened && !proc_read(&now, pid, e) && now.stack_start != t->proc.stack_start) {
+		target_close(t);
+		*opened = 0;
+	}
+	if (*opened) return target_refresh(t, e);
+	if (target_open_pid(t, pid, e)) return -1;
+	*opened = 1;
+	return 0;
+}
+
 static void *heap_main(void *arg)
 {
 	struct observe *o = arg;
@@ -138,8 +153,8 @@ static void *heap_main(void *arg)
 	do {
 		struct heap *h = xcalloc(1, sizeof *h);
 		double start = post_cpu();
-		bad = opened ? target_refresh(&t, &e) : target_open_pid(&t, o->pid, &e);
-		if (!bad) opened = 1, bad = survey_read(&t, &options, h, &e);
+		bad = look(&t, &opened, o->pid, &e);
+		if (!bad) bad = survey_read(&t, &options, h, &e);
 		cost = post_cpu() - start;
 		hand_over(o, &o->heap_handed, drop_heap, bad ? NULL : h, bad ? e.text : "");
 		if (bad) free(h);
@@ -164,8 +179,8 @@ static void *lock_main(void *arg)
 		/* stopping is for who looks at the stacks */
 		options.no_stop = !looked || !__atomic_load_n(&o->stops, __ATOMIC_RELAXED);
 		struct lock_report *l = xcalloc(1, sizeof *l);
-		int bad = opened ? target_refresh(&t, &e) : target_open_pid(&t, o->pid, &e);
-		if (!bad) opened = 1, bad = lock_measure(&t, &options, &o->lock_interrupt, l, &e);
+		int bad = look(&t, &opened, o->pid, &e);
+		if (!bad) bad = lock_measure(&t, &options, &o->lock_interrupt, l, &e);
 		hand_over(o, &o->lock_handed, drop_locks, bad ? NULL : l, bad ? e.text : "");
 		if (bad) free(l);
 		if (bad && e.kind == ERR_GONE) break;
