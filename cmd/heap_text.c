@@ -148,14 +148,17 @@ static void nodes_text(const struct heap *h, const struct heap_look *look)
 static void fragmentation_text(const struct heap *h, const struct heap_look *look)
 {
 	const struct ledger *l = &h->ledger;
-	char a[32], b[32], inside[64] = "not known";
-	int known = 0;
+	char a[32], b[32], inside[64] = "not known", outside[64] = "";
+	int known = 0, told = 1;
 
-	for (size_t i = 0; i < h->nallocators; i++) known |= h->allocator[i].in_use && h->allocator[i].requested_bytes != HEAP_UNKNOWN;
+	for (size_t i = 0; i < h->nallocators; i++) {
+		known |= h->allocator[i].in_use && h->allocator[i].requested_bytes != HEAP_UNKNOWN;
+		told &= h->allocator[i].live_bytes != HEAP_UNKNOWN || h->allocator[i].free_bytes != HEAP_UNKNOWN || h->allocator[i].mapped == 0;
+	}
 	if (known) snprintf(inside, sizeof inside, "%s rounding", heap_figure(look, l->internal, a));
-	heap_line(look, "  fragmentation: internal %s, external %.1f %% (%s of %s is free)", inside,
-	          l->external_resident ? 100.0 * (double)l->external_free / (double)l->external_resident : 0.0, heap_figure(look, l->external_free, a),
-	          heap_figure(look, l->external_resident, b));
+	snprintf(outside, sizeof outside, "%.1f %%", l->external_resident ? 100.0 * (double)l->external_free / (double)l->external_resident : 0.0);
+	heap_line(look, "  fragmentation: internal %s, external %s (%s%s of %s is free)", inside, told ? outside : "not known", told ? "" : "at least ",
+	          heap_figure(look, l->external_free, a), heap_figure(look, l->external_resident, b));
 }
 
 void heap_text(const struct heap_reading *r, const struct heap_look *look)
