@@ -128,14 +128,21 @@ static int has_base(const struct find *f, const struct jemalloc_layout *l, uint6
 
 static int find_bins(struct find *f, uint64_t arena)
 {
-	size_t room = (size_t)JEMALLOC_BINS * 512, n;
+	size_t room = (size_t)JEMALLOC_BINS * 512, n, shards = 0;
 	char *buf = xmalloc(ARENA_MAX + room);
 
 	n = mem_read_some(f->t->mem, arena, buf, ARENA_MAX + room);
+	for (unsigned i = 0; i < JEMALLOC_BINS; i++) shards += f->info[i].n_shards;
 	for (unsigned k = 0; k < JEMALLOC_LAYOUTS && !f->bins; k++) {
 		const struct jemalloc_layout *l = &jemalloc_layouts[k];
 		if (l->has_infos != (f->infos != 0)) continue;
-		for (size_t i = 0; i < ARENA_MAX && i + l->stride * JEMALLOC_BINS <= n; i += 8) {
+		size_t all = l->stride * shards;
+		for (size_t i = 0, set = 0; i < ARENA_MAX && i + all <= n; i += 8) {
+			/* zeros could be bins, too, and are the most of what is there: on to where the last of them is none */
+			if (set < i) set = i;
+			while (set + 8 <= n && !window_word(buf, set)) set += 8;
+			if (set >= i + all) i = set - all + 8;
+			if (i + all > n || i >= ARENA_MAX) break;
 			if (!are_bins(f, l, buf + i, n - i) || !has_base(f, l, arena, i)) continue;
 			f->layout = l;
 			f->bins = i;
