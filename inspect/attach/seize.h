@@ -41,6 +41,8 @@ pid_t seize_tracer(pid_t pid, char name[16]);
 void seize_mend(pid_t tid);
 /* Where it stands. 0, or -1 when it has ended. */
 int seize_registers(pid_t tid, uint64_t *pc, uint64_t *sp);
+/* All that unwinding needs, in the order of inspect/perf/unwind.h. */
+int seize_all_registers(pid_t tid, uint64_t *reg);
 /* Does one of its registers hold an address in [start, end)? */
 int seize_points(pid_t tid, uint64_t start, uint64_t end);
 /* Its thread pointer, 0 when it has none. */

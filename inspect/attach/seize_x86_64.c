@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
+
+#include "inspect/perf/unwind.h"
 
 enum { ERESTARTNOHAND = 514 };
 
@@ -42,6 +45,16 @@ int seize_registers(pid_t tid, uint64_t *pc, uint64_t *sp)
 	if (ptrace(PTRACE_GETREGS, tid, NULL, &r)) return -1;
 	*pc = r.rip;
 	*sp = r.rsp;
+	return 0;
+}
+
+int seize_all_registers(pid_t tid, uint64_t *reg)
+{
+	struct user_regs_struct r;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &r)) return -1;
+	const uint64_t in_order[UNWIND_REGS] = { r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip };
+	memcpy(reg, in_order, sizeof in_order);
 	return 0;
 }
 

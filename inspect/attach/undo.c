@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "inspect/attach/leaving.h"
 #include "inspect/attach/piece.h"
 #include "inspect/attach/pointers.h"
 #include "inspect/attach/remote.h"
@@ -17,7 +18,7 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { LOG_MAX = 1 << 20, ROUNDS = 12, SEARCH_MAX = 16 << 20, LANDING = HOME_TARGETS * HOME_LANDING };
+enum { LOG_MAX = 1 << 20, ROUNDS = 12, UNWIND_FROM = 1, SEARCH_MAX = 16 << 20, LANDING = HOME_TARGETS * HOME_LANDING };
 
 struct undo {
 	pid_t pid;
@@ -32,6 +33,7 @@ struct undo {
 	uint64_t home_addr;
 	struct attach_undone *u;
 	unsigned try;
+	struct leaving *leaving;
 	int littered;                   /* an alloctop that was killed has left code there */
 	int status, busy;
 	struct err *e;
@@ -211,7 +213,7 @@ static int unmap(struct undo *x)
 	struct inside_range range[2] = { { h->text, h->text_end }, { h->code, h->code_end } };
 	uint64_t landing = x->home_addr + HOME_PAGE;
 
-	x->u->inside = h->area_size ? inside_find(&x->s.seize, &x->target, x->stack, x->stacks, range, 2) : 0;
+	x->u->inside = h->area_size ? leaving_look(x->leaving, &x->s.seize, &x->target, x->stack, x->stacks, range, 2) : 0;
 	x->u->image_left = x->u->inside != 0;
 	if (x->u->image_left) return 0;
 	x->u->landing_left = h->landed && pointers_find(&x->s.seize, &x->target, landing, landing + LANDING, SEARCH_MAX);
@@ -260,9 +262,9 @@ static void tidy(void *arg)
 }
 
 /* 1: its threads would not stop just then. */
-static int round_of(pid_t pid, unsigned try, struct attach_undone *u, struct err *e)
+static int round_of(pid_t pid, unsigned try, struct leaving *l, struct attach_undone *u, struct err *e)
 {
-	struct undo x = { .pid = pid, .u = u, .try = try, .status = -1, .e = e };
+	struct undo x = { .pid = pid, .u = u, .try = try, .leaving = l, .status = -1, .e = e };
 
 	if (target_open_pid(&x.target, pid, e)) return -1;
 	x.home_addr = home_find(&x.target.maps, x.target.mem, &x.home);
@@ -275,6 +277,7 @@ static int round_of(pid_t pid, unsigned try, struct attach_undone *u, struct err
 	} else {
 		x.stacks = target_stacks(&x.target, &x.stack);
 		if (session_run(work, &x)) err_set(e, ERR_FAIL, "pid %d: no thread for detaching", (int)pid);
+		if (!x.status && u->image_left && try >= UNWIND_FROM) leaving_unwind(l, &x.target);
 	}
 	free(x.write);
 	free(x.stack);
@@ -286,13 +289,15 @@ static int round_of(pid_t pid, unsigned try, struct attach_undone *u, struct err
 /* A thread that is in the image now is elsewhere soon, as a rule. */
 int attach_undo(pid_t pid, struct attach_undone *u, struct err *e)
 {
+	struct leaving *l = leaving_new();
 	int status = 0;
 
 	*u = (struct attach_undone){ 0 };
 	for (long round = 0; round < ROUNDS; round++) {
-		if ((status = round_of(pid, (unsigned)round, u, e)) < 0) return -1;
-		if (!status && !u->image_left) break;
+		status = round_of(pid, (unsigned)round, l, u, e);
+		if (status < 0 || (!status && !u->image_left)) break;
 		nanosleep(&(struct timespec){ .tv_nsec = (round + 1) * 5000000 }, NULL);
 	}
+	leaving_free(l);
 	return status ? -1 : 0;
 }

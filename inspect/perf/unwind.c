@@ -28,6 +28,7 @@ struct unwinder {
 	uint64_t reg[UNWIND_REGS];
 	uint64_t *pc;
 	unsigned n, max, scanned;
+	int whole;                      /* ended as the rules say that it does */
 	int stuck;                      /* ended where there are no rules: reg says where */
 };
 
@@ -217,11 +218,12 @@ unsigned unwind_stack(struct unwinder *u, const struct unwind_sample *s, uint64_
 	memcpy(u->reg, s->reg, sizeof u->reg);
 	u->pc = pc;
 	u->n = u->scanned = 0;
+	u->whole = 0;
 	u->max = max;
 	push(u, s->reg[UNWIND_PC]);
 	for (unsigned i = 0; i < SCANS_MAX && u->n < max; i++) {
 		u->stuck = 1;           /* the innermost frame is there already */
-		if (has_rules(u, u->reg[UNWIND_PC])) dwfl_getthread_frames(u->dwfl, u->t->pid, frame, u);
+		if (has_rules(u, u->reg[UNWIND_PC])) u->whole = !dwfl_getthread_frames(u->dwfl, u->t->pid, frame, u) && !u->stuck;
 		if (!u->stuck || !scan(u)) break;
 	}
 	*scanned = u->scanned;
@@ -229,3 +231,5 @@ unsigned unwind_stack(struct unwinder *u, const struct unwind_sample *s, uint64_
 	pthread_mutex_unlock(&u->mutex);
 	return n;
 }
+
+int unwind_whole(const struct unwinder *u) { return u->whole; }

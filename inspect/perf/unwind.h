@@ -22,5 +22,7 @@ struct unwinder *unwind_open(const struct target *t);
 void unwind_close(struct unwinder *u);
 /* Addresses, innermost first; *scanned: how many from the innermost on come from scanning. Returns how many (at most max), at least 1. */
 unsigned unwind_stack(struct unwinder *u, const struct unwind_sample *s, uint64_t *pc, unsigned max, unsigned *scanned);
+/* Did the last walk come to where the thread began? Not when it ended where there is no rule, where the stack was not copied, or at max. */
+int unwind_whole(const struct unwinder *u);
 
 #endif
