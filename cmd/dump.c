@@ -160,7 +160,7 @@ static int record(struct source *src, struct attach_plan *p, const struct dump_o
 		double waited = attaching_stay(p->pid, &p->options, o->seconds > 0 ? o->seconds : attached_s, stderr);
 		bad = look(src, p->pid, waited, snap, e);
 		/* who has gone needs no detach */
-		if (attaching_end(p->pid, stderr, &t->detach) && t->detach.kind == ERR_GONE) t->detach.kind = ERR_NONE;
+		if (!attaching_end(p->pid, stderr, &t->detach) || t->detach.kind == ERR_GONE) t->detach.kind = ERR_NONE;
 		size_t n = strlen(e->text);
 		if (bad && t->detach.kind) snprintf(e->text + n, sizeof e->text - n, "; nor could it be detached from: %.200s", t->detach.text);
 	}
