@@ -58,12 +58,12 @@ static int counts(const struct map *m)
 	return 0;
 }
 
-static void scan(struct residence *r, struct pagemap *pages, const struct map *m)
+static void scan(struct residence *r, struct pagemap *pages, uint64_t start, uint64_t end)
 {
 	struct pagemap_run run[RUNS];
 
-	for (uint64_t at = m->start, until; at < m->end; at = until) {
-		size_t n = pagemap_runs(pages, at, m->end, run, RUNS, &until);
+	for (uint64_t at = start, until; at < end; at = until) {
+		size_t n = pagemap_runs(pages, at, end, run, RUNS, &until);
 		for (size_t i = 0; i < n; i++) add_run(r, run[i].start, run[i].end, run[i].flags & PAGEMAP_PRESENT);
 		if (until <= at) break;
 	}
@@ -78,8 +78,13 @@ int residence_open(const struct target *t, struct residence **out, struct err *e
 		free(r);
 		return -1;
 	}
-	for (size_t i = 0; pages && i < t->maps.n; i++)
-		if (counts(&t->maps.map[i])) scan(r, pages, &t->maps.map[i]);
+	/* mappings in a row at once: each call waits for whoever changes the target's, and a thread has three of them */
+	for (size_t i = 0, first; pages && i < t->maps.n; i++) {
+		const struct map *m = t->maps.map;
+		if (!counts(&m[i])) continue;
+		for (first = i; i + 1 < t->maps.n && m[i + 1].start == m[i].end && counts(&m[i + 1]);) i++;
+		scan(r, pages, m[first].start, m[i].end);
+	}
 	for (size_t i = 0; !pages && i < t->ndumped; i++) add_run(r, t->dumped[i].start, t->dumped[i].end & ~(uint64_t)(PAGE - 1), 1);
 	pagemap_close(pages);
 	r->budget = (uint64_t)r->n * BLOCK * 16 + (UINT64_C(1) << 30);
