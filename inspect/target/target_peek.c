@@ -64,5 +64,8 @@ int target_file(const struct target *t, const struct map *m)
 	if ((root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) return -1;
 	fd = regular((int)syscall(SYS_openat2, root, m->path, &how, sizeof how), m->inode);
 	close(root);
-	return fd;
+	if (fd >= 0) return fd;
+	/* of a process in a chroot on our file systems the kernel says the path as we see it */
+	how.resolve = RESOLVE_NO_SYMLINKS;
+	return regular((int)syscall(SYS_openat2, AT_FDCWD, m->path, &how, sizeof how), m->inode);
 }
