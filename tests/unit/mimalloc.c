@@ -89,6 +89,7 @@ int main(void)
 	broken(mi_build_map, "a list of free blocks into nowhere", mi_block(60), 0x7777777770);
 	absent(mi_build_segment, "a number that is not the library's", MI_COOKIE, 1);
 	absent(mi_build_segment, "slices that lead beyond the end", MI_SLICES + 4 * 80, 509);
+	absent(mi_build_map, "blocks that its slices do not hold", MI_PAGE + 40, 640);
 	absent(mi_build_map, "a pointer elsewhere", MI_POINTER, MI_MAP + 8);
 	return done();
 }
