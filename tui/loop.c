@@ -67,7 +67,7 @@ static void attacher_tick(struct view *v, struct feed *feed, int new)
 	enum attacher_news news = attacher_news(v->attacher, &title, &text);
 
 	if (news == ATTACHER_QUESTION) view_ask(v, title, text);
-	else if (news != ATTACHER_NOTHING) view_say(v, "%s", title);
+	else if (news != ATTACHER_NOTHING) view_tell(v, title);
 	if (news == ATTACHER_DONE) feed->ops->look(feed);
 	if (!new) return;
 	if (attacher_attached(v->attacher) && v->now && !*v->now->text[STATE_AGENT]) feed->ops->look(feed);

@@ -426,6 +426,19 @@ void view_ask(struct view *v, const char *title, const char *text)
 	v->mode = VIEW_CONFIRM;
 }
 
+void view_tell(struct view *v, const char *text)
+{
+	enum { LINE = 78 };
+
+	view_say(v, "%s", text);
+	if (strlen(v->message) <= LINE || v->mode != VIEW_TABLE) return;
+	free(v->detail);
+	v->detail = xstrdup(v->message);
+	v->message[0] = 0;
+	v->detail_top = v->detail_lines = 0;
+	v->mode = VIEW_DETAIL;
+}
+
 static void answer(struct view *v, int yes)
 {
 	forget_question(v);

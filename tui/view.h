@@ -62,6 +62,8 @@ enum view_answer view_key(struct view *v, const struct key *k);
 void view_draw(struct view *v, struct surface *s);
 /* What the attacher asks, before it does it. */
 void view_ask(struct view *v, const char *title, const char *text);
+/* What came of it; what is too long for the lowest line gets a page. */
+void view_tell(struct view *v, const char *text);
 /* Which tables it looks at: see feed.h. */
 unsigned view_wants(const struct view *v);
 const struct state *view_state(const struct view *v);

@@ -306,6 +306,10 @@ static void attaching(void)
 	screen(&v, 24, 80, "/ab");
 	view_ask(&v, "Attach to prog?", "");
 	ok(v.mode == VIEW_SEARCH && !v.question, "who types meanwhile is not asked");
+	screen(&v, 24, 80, "<esc>");
+	view_tell(&v, "not attached: it is statically linked: the program is stripped, and its allocator's functions cannot be told");
+	shows(screen(&v, 24, 80, ""), "allocator's functions cannot be told", "a long refusal is not cut");
+	shows(screen(&v, 24, 80, "<esc>"), "1 Sites", "and left by Esc");
 	v.recorded = 1;
 	ok(!strstr(screen(&v, 24, 80, "<esc>a"), "looking"), "not in a recording");
 	v.recorded = 0;
