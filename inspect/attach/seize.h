@@ -34,7 +34,7 @@ int seize_alive(const struct seize *s);
 /* Waits for the next stop of a thread that was made to go on. 0 with the status, or -1: it has ended (errno ESRCH), or the time is up. */
 int seize_await(pid_t tid, double patience_s, int *status);
 
-/* Who traces the process: 0 nobody. `name` as in proc_thread_name. */
+/* Who traces the process: 0 nobody. `name` as in proc_thread_name. Another alloctop is waited for a little: it is soon done. */
 pid_t seize_tracer(pid_t pid, char name[16]);
 
 /* seize_x86_64.c: a system call that only our stop has ended goes on when the thread does. */
