@@ -34,9 +34,9 @@ void leaving_free(struct leaving *l)
 	free(l);
 }
 
-static int is_outside(const struct leaving *l, pid_t tid)
+static int is_outside(const struct leaving *l, size_t known, pid_t tid)
 {
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < known; i++)
 		if (l->outside[i] == tid) return 1;
 	return 0;
 }
@@ -68,12 +68,13 @@ static void take_copy(struct leaving *l, const struct target *t, pid_t tid)
 pid_t leaving_look(struct leaving *l, const struct seize *s, const struct target *t, const struct target_stack *stack, size_t stacks, const struct inside_range *range, size_t n)
 {
 	pid_t inside = 0;
+	size_t known = l->n;    /* each thread comes once */
 
 	drop_copies(l);
 	for (size_t i = 0; i < s->n; i++) {
 		struct seize one = { .pid = s->pid, .thread = &s->thread[i], .n = 1 };
 		pid_t tid = s->thread[i].tid;
-		if (is_outside(l, tid)) continue;
+		if (is_outside(l, known, tid)) continue;
 		if (!inside_find(&one, t, stack, stacks, range, n)) {
 			set_outside(l, tid);
 			continue;

@@ -79,10 +79,15 @@ int seize_await(pid_t tid, double patience_s, int *status)
 	}
 }
 
-static int is_held(const struct seize *s, pid_t tid)
+/* They are listed in the same order each time: looked for from behind the last one on. */
+static int is_held(const struct seize *s, pid_t tid, size_t *last)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->thread[i].tid == tid) return 1;
+	for (size_t i = 0; i < s->n; i++) {
+		size_t k = (*last + 1 + i) % s->n;
+		if (s->thread[k].tid != tid) continue;
+		*last = k;
+		return 1;
+	}
 	return 0;
 }
 
@@ -103,7 +108,7 @@ static int take(struct seize *s, pid_t tid)
 static int ask_all(struct seize *s, size_t most)
 {
 	char path[64];
-	size_t first = s->n;
+	size_t first = s->n, last = s->n - 1;
 	int n = 0, sys = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/task", (int)s->pid);
@@ -111,7 +116,7 @@ static int ask_all(struct seize *s, size_t most)
 	if (!d) return -1;
 	for (struct dirent *de; !sys && s->n < most && (de = readdir(d));) {
 		pid_t tid = (pid_t)atol(de->d_name);
-		if (tid <= 0 || is_held(s, tid)) continue;
+		if (tid <= 0 || is_held(s, tid, &last)) continue;
 		sys = take(s, tid);
 		if (sys == ESRCH) sys = 0;
 		else n++;
