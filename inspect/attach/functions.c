@@ -274,7 +274,7 @@ void functions_find(struct functions *f, const struct target *t, const struct lo
 	}
 	free(wanted.sorted);
 	if (!f->n && !f->trouble[0])
-		snprintf(f->trouble, sizeof f->trouble, "the program is stripped, and its allocator's functions cannot be told from its code (only musl's can)");
+		snprintf(f->trouble, sizeof f->trouble, "none of its symbols is an allocator's (where they were stripped only musl's is told, by its code)");
 }
 
 void functions_free(struct functions *f)
