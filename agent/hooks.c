@@ -278,15 +278,24 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		unwind_mark_clear(&thread_self()->stack, &mark); \
 	} while (0)
 
-#define ALLOC(name, params, args, size, fallback) \
-	EXPORT void *HOOK(name) params; \
+#define BLIND(name, params, args) \
 	static NOINLINE void *blind_##name params \
 	{ \
 		struct unwind_mark mark = unwind_mark_here(); \
 		void *r; \
 		MARKED(r = ((void *(*) params)entry[AT_##name].fn) args); \
 		return r; \
-	} \
+	}
+
+#define UNLESS_LEAF(name, params, args) \
+	struct real *e = &entry[AT_##name]; \
+	if (e->nature == REAL_OUTER) return ((void *(*) params)e->fn) args; \
+	if (e->nature == REAL_BLIND) return blind_##name args; \
+	if (UNLIKELY(e->nature != REAL_LEAF)) return watch_##name args;
+
+#define ALLOC(name, params, args, size, fallback) \
+	EXPORT void *HOOK(name) params; \
+	BLIND(name, params, args) \
 	static COLD void *watch_##name params \
 	{ \
 		struct unwind_mark mark = unwind_mark_here(); \
@@ -311,11 +320,8 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 	} \
 	EXPORT void *HOOK(name) params \
 	{ \
-		struct real *e = &entry[AT_##name]; \
+		UNLESS_LEAF(name, params, args) \
 		struct thread *self = thread_self(); \
-		if (e->nature == REAL_OUTER) return ((void *(*) params)e->fn) args; \
-		if (e->nature == REAL_BLIND) return blind_##name args; \
-		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_##name args; \
 		self->allocs++; \
 		size_t bytes = size; \
 		if (UNLIKELY(self->countdown <= bytes)) return slow_##name args; \
@@ -341,13 +347,7 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 
 #define REALLOC(name, params, args, size, fallback) \
 	EXPORT void *HOOK(name) params; \
-	static NOINLINE void *blind_##name params \
-	{ \
-		struct unwind_mark mark = unwind_mark_here(); \
-		void *r; \
-		MARKED(r = ((void *(*) params)entry[AT_##name].fn) args); \
-		return r; \
-	} \
+	BLIND(name, params, args) \
 	static COLD void *watch_##name params \
 	{ \
 		struct unwind_mark mark = unwind_mark_here(); \
@@ -372,11 +372,8 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 	} \
 	EXPORT void *HOOK(name) params \
 	{ \
-		struct real *e = &entry[AT_##name]; \
+		UNLESS_LEAF(name, params, args) \
 		struct thread *self = thread_self(); \
-		if (e->nature == REAL_OUTER) return ((void *(*) params)e->fn) args; \
-		if (e->nature == REAL_BLIND) return blind_##name args; \
-		if (UNLIKELY(e->nature != REAL_LEAF)) return watch_##name args; \
 		self->allocs++; \
 		self->frees += p != 0; \
 		size_t bytes = size; \

@@ -1,15 +1,15 @@
 /* diagnose.c: alloctop diagnose: what is wrong with a process's memory, the figures that say so, and what to do. */
 #include "cmd/cmd.h"
+#include "cmd/diagnose.h"
+#include "cmd/interrupt.h"
+#include "cmd/pid.h"
+#include "cmd/screen.h"
 
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "cmd/diagnose.h"
-#include "cmd/pid.h"
-#include "cmd/screen.h"
 #include "inspect/target/err.h"
 #include "inspect/verdict/collect.h"
 #include "inspect/verdict/facts.h"
@@ -18,23 +18,6 @@
 enum { STATUS_FINDINGS = 10, COLUMNS_MAX = 100 };
 
 struct diagnose_options { double period; int no_stop, list; const char *explain, *format; };
-
-static int interrupted;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	__atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
-}
-
-/* The first ^C ends the watch, and the verdict is on what was seen; the second ends the command. */
-static void catch_interrupt(void)
-{
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART };
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-}
 
 static unsigned columns(void)
 {
@@ -55,7 +38,7 @@ static int check(const struct diagnose_options *o, int argc, struct err *e)
 static int run(void *options, int argc, char **argv, struct err *e)
 {
 	const struct diagnose_options *o = options;
-	struct collect_options co = { .watch_s = o->period, .stop = !o->no_stop, .interrupt = &interrupted };
+	struct collect_options co = { .watch_s = o->period, .stop = !o->no_stop, .interrupt = &interrupt_came };
 	struct facts f;
 	struct verdict v;
 	struct timespec ts;
@@ -68,7 +51,7 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	else if (o->list) diagnose_list();
 	if (o->list || o->explain) return 0;
 	if (pid_resolve(argv[0], PID_OF_ANY, &pid, e)) return -1;
-	catch_interrupt();
+	interrupt_catch();
 	if (collect(pid, &co, &f, e)) return -1;
 	verdict_make(&f, &v);
 	clock_gettime(CLOCK_REALTIME, &ts);

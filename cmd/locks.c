@@ -1,15 +1,15 @@
 /* locks.c: alloctop locks: who waits for the allocator, on which lock, from where, and what it costs. */
 #include "cmd/cmd.h"
+#include "cmd/interrupt.h"
+#include "cmd/locks.h"
+#include "cmd/pid.h"
+#include "cmd/screen.h"
 
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "cmd/locks.h"
-#include "cmd/pid.h"
-#include "cmd/screen.h"
 #include "inspect/format/format.h"
 #include "inspect/lock/lock.h"
 #include "inspect/model/plain.h"
@@ -21,24 +21,6 @@
 static const double default_s = 10;
 
 struct locks_options { double period, interval; unsigned count, limit, rate; int no_stop, no_agent, folded; const char *source, *format; };
-
-static int interrupted;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	__atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
-}
-
-/* The first ^C ends the measurement, and what was measured is shown; the second ends the command. */
-static void catch_interrupt(void)
-{
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART };
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-}
 
 static void name_program(const struct target *t, char name[64])
 {
@@ -99,7 +81,7 @@ static int once(struct target *t, const struct locks_options *o, struct symboliz
 	char program[64];
 	int bad;
 
-	if (lock_measure(t, &lo, &interrupted, &report, e)) return -1;
+	if (lock_measure(t, &lo, &interrupt_came, &report, e)) return -1;
 	name_program(t, program);
 	struct locks_reading r = { .target = t, .report = &report, .symbols = *symbols, .program = program, .at = epoch() };
 	bad = show(&r, o, series, e);
@@ -136,9 +118,9 @@ static int run(void *options, int argc, char **argv, struct err *e)
 	int bad = 0, series = o->interval > 0;
 
 	if (check(o, argc, e) || open_target(&t, argv[0], e)) return -1;
-	catch_interrupt();
+	interrupt_catch();
 	symbols = open_symbols(&t, 0, e);
-	for (unsigned i = 0; !bad && !interrupted && (!i || (series && (!o->count || i < o->count))); i++) {
+	for (unsigned i = 0; !bad && !interrupt_came && (!i || (series && (!o->count || i < o->count))); i++) {
 		if (i && target_refresh(&t, e)) bad = -1;
 		else bad = once(&t, o, &symbols, series, e);
 		if (!bad && i && series && o->format[0] == 't') putchar('\n');
@@ -157,8 +139,8 @@ struct profile *locks_profile(const char *operand, double seconds, int raw, int 
 
 	if (open_target(&t, operand, e)) return NULL;
 	struct symbolizer *symbols = open_symbols(&t, no_inlines, e);
-	catch_interrupt();
-	if (symbols && !lock_measure(&t, &lo, &interrupted, &report, e)) {
+	interrupt_catch();
+	if (symbols && !lock_measure(&t, &lo, &interrupt_came, &report, e)) {
 		name_program(&t, program);
 		*pid = (int)t.pid;
 		p = lock_profile(&report, &t, symbols, program);

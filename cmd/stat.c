@@ -1,5 +1,11 @@
 /* stat.c: alloctop stat: how much of what a process spends, it spends in its allocators. */
 #include "cmd/cmd.h"
+#include "cmd/interrupt.h"
+#include "cmd/output.h"
+#include "cmd/pid.h"
+#include "cmd/screen.h"
+#include "cmd/spawn.h"
+#include "cmd/stat.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,11 +15,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cmd/output.h"
-#include "cmd/pid.h"
-#include "cmd/screen.h"
-#include "cmd/spawn.h"
-#include "cmd/stat.h"
 #include "inspect/client/agent.h"
 #include "inspect/model/profile.h"
 #include "inspect/model/snapshot.h"
@@ -23,23 +24,6 @@
 static const double default_s = 10;
 
 struct stat_options { const char *events, *format, *file; double period; unsigned limit, rate; };
-
-static int interrupted;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	__atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
-}
-
-/* The first ^C ends the measurement, and what was measured is shown; the second ends the command. */
-static void catch_interrupt(void)
-{
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART };
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-}
 
 /* What an agent in the process has counted; -1: there is none. */
 static double allocations(pid_t pid)
@@ -90,9 +74,9 @@ static int of_process(const char *operand, const struct stat_options *o, const s
 	pid_t pid;
 
 	if (pid_resolve(operand, PID_OF_ANY, &pid, e) || cost_open(&c, pid, co, e)) return -1;
-	catch_interrupt();
+	interrupt_catch();
 	double before = allocations(pid), after;
-	cost_measure(c, o->period > 0 ? o->period : default_s, &interrupted);
+	cost_measure(c, o->period > 0 ? o->period : default_s, &interrupt_came);
 	after = before >= 0 ? allocations(pid) : -1;
 	r.cost = c;
 	r.allocations = after >= before && before >= 0 ? after - before : -1;
@@ -124,7 +108,7 @@ static int of_command(char **argv, const struct stat_options *o, struct cost_opt
 		cost_close(c);
 		return status;
 	}
-	cost_measure(c, o->period, &interrupted);
+	cost_measure(c, o->period, &interrupt_came);
 	status = spawn_wait(&s);
 	if (c->exited && !getrusage(RUSAGE_CHILDREN, &u)) {
 		r.user_s = seconds(&u.ru_utime);
@@ -167,8 +151,8 @@ struct profile *stat_profile(const char *operand, const char *kind, double perio
 	pid_t target;
 
 	if (pid_resolve(operand, PID_OF_ANY, &target, e) || cost_open(&c, target, &co, e)) return NULL;
-	catch_interrupt();
-	cost_measure(c, period > 0 ? period : default_s, &interrupted);
+	interrupt_catch();
+	cost_measure(c, period > 0 ? period : default_s, &interrupt_came);
 	memcpy(program, c->program, sizeof c->program);
 	*pid = (int)target;
 	p = growth ? cost_profile_growth(c, raw) : cost_profile_cpu(c, raw);
