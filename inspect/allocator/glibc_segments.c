@@ -52,11 +52,16 @@ static uint64_t moving_top(struct glibc *g, struct glibc_arena *a)
 
 /* Beyond the end of the heap as the map has it, in nothing else: brk was called since the map was read. A heap that grows all the time is
    never caught between two such calls. */
-static int has_grown(const struct glibc *g, uint64_t start, uint64_t top)
+static int has_grown(const struct glibc *g, uint64_t start, uint64_t at)
 {
 	const struct map *m = maps_find(&g->t->maps, start), *end = g->t->maps.map + g->t->maps.n;
 
-	return m && !strcmp(m->path, "[heap]") && top >= m->end && (m + 1 == end || top < m[1].start);
+	return m && !strcmp(m->path, "[heap]") && at >= m->end && (m + 1 == end || at < m[1].start);
+}
+
+static int is_there(const struct glibc *g, uint64_t start, uint64_t at)
+{
+	return target_is_anonymous(g->t, at) || has_grown(g, start, at);
 }
 
 static int main_segment(struct glibc *g)
@@ -69,7 +74,7 @@ static int main_segment(struct glibc *g)
 	/* the second by arithmetic: what the arena got from the system ends with its top */
 	if (g->sbrk_base && g->sbrk_base <= a->top) s.start = align_up(g->sbrk_base);
 	else if (a->system_mem <= s.end) s.start = align_up(s.end - a->system_mem);
-	if (!s.start || !target_is_anonymous(g->t, s.start) || (!target_is_anonymous(g->t, a->top) && !has_grown(g, s.start, a->top))) {
+	if (!s.start || !target_is_anonymous(g->t, s.start) || !is_there(g, s.start, a->top) || !is_there(g, s.start, s.end - 1)) {
 		glibc_bad(g, "the main arena's memory is not where it says");
 		return -1;
 	}
@@ -101,7 +106,7 @@ static int heap_segments(struct glibc *g, size_t i)
 		}
 		s.start = align_up(heap == first ? a->addr + g->layout->size : heap + g->heap_info);
 		s.end = heap + info[2];
-		if (s.end <= s.start || (n == 0 && (a->top % GLIBC_ALIGN || a->top < s.start || a->top >= s.end))) {
+		if (s.end <= s.start || !maps_find(&g->t->maps, s.end - 1) || (n == 0 && (a->top % GLIBC_ALIGN || a->top < s.start || a->top >= s.end))) {
 			glibc_bad(g, "arena %zu: its top lies outside of its heap", i);
 			return -1;
 		}

@@ -96,13 +96,13 @@ static size_t find_slot(const struct glibc *g, uint64_t tp, struct tcache *c)
 	return 0;
 }
 
-/* Chunks of a bin as its entries say, at most as many as it counts; how many made sense. With steps: they become specials. */
+/* Chunks of a bin as its entries say, at most one more than it counts; how many made sense. With steps: they become specials. */
 static unsigned follow(struct glibc *g, const struct tcache *c, unsigned bin, unsigned safe, uint64_t *steps)
 {
 	uint64_t entry = c->entry[bin], word[2], want = GLIBC_MINSIZE + 16 * bin;
 	unsigned n;
 
-	for (n = 0; n < c->count[bin] && entry && (!steps || *steps); n++) {
+	for (n = 0; n <= c->count[bin] && entry && (!steps || *steps); n++) {
 		if (entry % GLIBC_ALIGN || mem_read_some(g->t->mem, entry - 8, word, sizeof word) < sizeof word) break;
 		uint64_t size = word[0] & ~(uint64_t)GLIBC_BITS;
 		if (bin < 64 ? size != want : size < 0x420) break;
@@ -113,7 +113,7 @@ static unsigned follow(struct glibc *g, const struct tcache *c, unsigned bin, un
 		entry = safe ? word[1] ^ entry >> 12 : word[1];
 	}
 	/* the last one ends the list */
-	return n == c->count[bin] && entry ? 0 : n;
+	return entry && steps && *steps ? 0 : n;
 }
 
 /* The arena of a thread stands near its tcache. */
@@ -130,10 +130,11 @@ static void name_arena(const struct glibc *g, uint64_t tp, size_t slot, struct h
 		}
 }
 
-/* One tcache as it stands now: how many of its bins have something, and have all that they may. -1 when a bin is not the list that it says. */
+/* One tcache as it stands now: how many of its bins have something, and have all that they may. -1 when a bin is not the list that it says.
+   malloc and free change list and count one after the other, so one bin may be caught in between, also when its thread stands still. */
 static int take(struct glibc *g, const struct tcache *c, struct heap_thread *t, uint64_t *steps, size_t *used, size_t *full)
 {
-	int status = 0;
+	int status = 0, between = 0;
 
 	t->cached = t->cached_objects = 0;
 	*used = *full = 0;
@@ -147,9 +148,13 @@ static int take(struct glibc *g, const struct tcache *c, struct heap_thread *t, 
 			g->safe_linking = safe >= plain;
 			g->mangling_known = safe != plain;
 		}
-		t->cached_objects += c->count[b];
-		t->cached += c->count[b] * (GLIBC_MINSIZE + 16ull * b);
-		if (follow(g, c, b, g->safe_linking, steps) < c->count[b] && *steps) status = -1;
+		unsigned n = follow(g, c, b, g->safe_linking, steps), counted = c->count[b];
+		if (n != counted && *steps) {
+			if (n + 1 < counted || n > counted + 1 || between++) status = -1;
+			else counted = n;
+		}
+		t->cached_objects += counted;
+		t->cached += counted * (GLIBC_MINSIZE + 16ull * b);
 	}
 	return status;
 }

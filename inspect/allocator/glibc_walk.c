@@ -153,8 +153,9 @@ static void segment(struct walk *w)
 		tries = 0;
 	}
 	tell(w);
-	if (w->seg->has_top) glibc_range(w->g, at, w->arena->top_size, ALLOCATOR_TRIMMABLE);
-	else glibc_range(w->g, at, w->seg->end - at, ALLOCATOR_METADATA);
+	uint64_t rest = w->seg->end - at;
+	if (w->seg->has_top) glibc_range(w->g, at, w->arena->top_size < rest ? w->arena->top_size : rest, ALLOCATOR_TRIMMABLE);
+	else glibc_range(w->g, at, rest, ALLOCATOR_METADATA);
 }
 
 void glibc_walk(struct glibc *g)

@@ -137,6 +137,23 @@ static void moved(void)
 	fix_free(&f);
 }
 
+/* A thread that stands still between its change to a list and the one to its count. */
+static void between(uint64_t count, int good)
+{
+	struct fixture f;
+	struct heap_allocator a;
+	struct sum s;
+
+	memset(bytes, 0, sizeof bytes);
+	fix_build(&f, bytes, 2, 3, 1);
+	fix_u16(&f, FIX_HEAP + 16 + 2, count);
+	read_it(&f, ALLOCATOR_FULL, &a, &s);
+	if (good) ok(a.status == HEAP_COMPLETE && a.cached_objects == f.cached_objects, "a tcache's list of 2, counted as %d: %llu", (int)count, (unsigned long long)a.cached_objects);
+	else ok(a.status == HEAP_TORN, "a tcache's list of 2, counted as %d: torn", (int)count);
+	heap_allocator_free(&a);
+	fix_free(&f);
+}
+
 static void absent(void)
 {
 	struct fixture f;
@@ -164,6 +181,9 @@ int main(void)
 	broken("a chunk of no bytes", FIX_HEAP + 0x290 + 96 + 64 + 8, 0);
 	broken("a tcache entry into nowhere", FIX_HEAP + 16 + 128 + 8, 0x7777777770);
 	broken("a tcache that is a circle", FIX_HEAP + 0x290 + 48 + 16, (FIX_HEAP + 0x290 + 16ull) ^ (FIX_HEAP + 0x290 + 48 + 16) >> 12);
+	between(1, 1);
+	between(3, 1);
+	between(4, 0);
 	broken("a fastbin that is a circle", FIX_HEAP + 0x290 + 96 + 16, (FIX_HEAP + 0x290 + 96ull) ^ (FIX_HEAP + 0x290 + 96 + 16) >> 12);
 	broken("a top outside", FIX_MAIN + 96, 0x14020000);
 	broken("a heap that belongs to nobody", FIX_ARENA + 16, 1ull << 60);
