@@ -1,5 +1,5 @@
 /* options.c: the command line against its table, the values by themselves. */
-/* LINK: cmd/options.c inspect/target/err.c */
+/* LINK: cmd/options.c cmd/pid.c inspect */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
