@@ -3,6 +3,8 @@
 #define AGENT_CC_H
 
 #define EXPORT __attribute__((visibility("default"), used))
+/* Data that the fast path reads: known not to be another object's, it is reached without the table by which it could be. */
+#define OURS __attribute__((visibility("hidden")))
 #define COLD __attribute__((cold, noinline))
 #define NOINLINE __attribute__((noinline))
 #define ALWAYS_INLINE inline __attribute__((always_inline))

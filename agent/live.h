@@ -9,7 +9,7 @@
 
 enum { LIVE_FILTER = 1 << 17 };
 
-extern uint8_t live_filter[LIVE_FILTER];        /* how many sampled blocks hash here; 255: never lowered again */
+extern uint8_t live_filter[LIVE_FILTER] OURS;        /* how many sampled blocks hash here; 255: never lowered again */
 
 /* Neighbours in the heap are neighbours here: a program that works on few pages touches few lines of the filter. */
 static ALWAYS_INLINE uint32_t live_hash(const void *p)

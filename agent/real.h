@@ -5,9 +5,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "cc.h"
 
-extern void *(*real_malloc)(size_t);
-extern void (*real_free)(void *);
+extern void *(*real_malloc)(size_t) OURS;
+extern void (*real_free)(void *) OURS;
 
 /* How an entry does its work, found out by watching its first calls: musl's calloc calls the public malloc, glibc's does not. */
 enum real_nature {

@@ -14,7 +14,7 @@ struct thread_slot {
 	uint32_t tid;                   /* when it was last looked at */
 } ALIGNED(256);
 
-extern struct thread_slot thread_slots[THREAD_SLOTS];
+extern struct thread_slot thread_slots[THREAD_SLOTS] OURS;
 
 static ALWAYS_INLINE uint32_t thread_hash(uintptr_t pointer)
 {
