@@ -111,7 +111,7 @@ static COLD void *slow_malloc(size_t n)
 }
 
 EXPORT void *HOOK(malloc)(size_t);
-EXPORT void *HOOK(malloc)(size_t n)
+HOT EXPORT void *HOOK(malloc)(size_t n)
 {
 	struct thread *self = thread_self();
 	self->allocs++;
@@ -136,7 +136,7 @@ static COLD void slow_free(void *p)
 }
 
 EXPORT void HOOK(free)(void *);
-EXPORT void HOOK(free)(void *p)
+HOT EXPORT void HOOK(free)(void *p)
 {
 	thread_self()->frees += p != 0;
 	if (UNLIKELY(live_maybe(p))) return slow_free(p);
@@ -318,7 +318,7 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		sample_made(r, size, rate, &slow, AT_##name == AT_calloc ? WIRE_OP_CALLOC : WIRE_OP_MALLOC); \
 		return r; \
 	} \
-	EXPORT void *HOOK(name) params \
+	HOT EXPORT void *HOOK(name) params \
 	{ \
 		UNLESS_LEAF(name, params, args) \
 		struct thread *self = thread_self(); \
@@ -334,7 +334,7 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 #ifdef AGENT_ATTACHED
 #define THROWS(name, params, args, size, fallback) \
 	EXPORT void *HOOK(name) params; \
-	EXPORT void *HOOK(name) params \
+	HOT EXPORT void *HOOK(name) params \
 	{ \
 		struct real *e = &entry[AT_##name]; \
 		if (UNLIKELY(!LOAD(e->fn))) real_find(e); \
@@ -370,7 +370,7 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		leaf_resized(&l, p, q, size); \
 		return q; \
 	} \
-	EXPORT void *HOOK(name) params \
+	HOT EXPORT void *HOOK(name) params \
 	{ \
 		UNLESS_LEAF(name, params, args) \
 		struct thread *self = thread_self(); \
@@ -403,7 +403,7 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		((void (*) params)entry[AT_##name].fn) args; \
 		leaf_freed(&l, p); \
 	} \
-	EXPORT void HOOK(name) params \
+	HOT EXPORT void HOOK(name) params \
 	{ \
 		struct real *e = &entry[AT_##name]; \
 		/* what is nested as a rule may still free this one by itself (tcmalloc's sized delete): a sampled block is never left to it */ \
