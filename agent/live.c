@@ -5,30 +5,51 @@
 
 enum { TRIES = 16 };
 
-uint8_t live_filter[LIVE_FILTER] ALIGNED(64);
+uint8_t live_near[LIVE_NEAR] ALIGNED(64), live_far[LIVE_FAR] ALIGNED(64);
+
+static void raise(uint8_t *f)
+{
+	uint8_t n = LOAD(*f);
+	while (n != 255 && !CAS(*f, &n, n + 1)) ;
+}
+
+static void lower(uint8_t *f)
+{
+	uint8_t n = LOAD(*f);
+	while (n != 255 && n && !CAS(*f, &n, n - 1)) ;
+}
 
 static void filter_add(uint64_t addr)
 {
-	uint8_t *f = &live_filter[live_hash((void *)addr)], n = LOAD(*f);
-	while (n != 255 && !CAS(*f, &n, n + 1)) ;
+	uint32_t h = live_hash((void *)addr);
+	raise(&live_far[h % LIVE_FAR]);
+	raise(&live_near[h % LIVE_NEAR]);
 }
 
 static void filter_sub(uint64_t addr)
 {
-	uint8_t *f = &live_filter[live_hash((void *)addr)], n = LOAD(*f);
-	while (n != 255 && n && !CAS(*f, &n, n - 1)) ;
+	uint32_t h = live_hash((void *)addr);
+	lower(&live_near[h % LIVE_NEAR]);
+	lower(&live_far[h % LIVE_FAR]);
 }
 
 void live_filter_saturate(void)
 {
-	for (uint32_t i = 0; i < LIVE_FILTER; i++) STORE(live_filter[i], 255);
+	for (uint32_t i = 0; i < LIVE_FAR; i++) STORE(live_far[i], 255);
+	for (uint32_t i = 0; i < LIVE_NEAR; i++) STORE(live_near[i], 255);
+}
+
+static void clear(void *filter, uint32_t n)
+{
+	uint64_t *f = filter;
+	for (uint32_t i = 0; i < n / 8; i++)
+		if (f[i]) f[i] = 0;     /* a page that was never written stays shared with the zero page */
 }
 
 void live_filter_clear(void)
 {
-	uint64_t *f = (void *)live_filter;
-	for (uint32_t i = 0; i < LIVE_FILTER / 8; i++)
-		if (f[i]) f[i] = 0;     /* a page that was never written stays shared with the zero page */
+	clear(live_near, LIVE_NEAR);
+	clear(live_far, LIVE_FAR);
 }
 
 static uint64_t key_of(uint64_t addr) { return addr >> 3 & ((1ULL << 44) - 1); }

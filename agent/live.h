@@ -1,4 +1,4 @@
-/* live.h: the exact set of sampled blocks that are allocated now, and the filter in front of it. Every free asks the filter: one
+/* live.h: the exact set of sampled blocks that are allocated now, and the filters in front of it. Every free asks the first: one
  * byte, no lock, no shared line written. A block enters before the program learns its address and leaves before the allocator
  * learns of the free, so that no address is ever in it twice. */
 #ifndef AGENT_LIVE_H
@@ -7,20 +7,24 @@
 #include "cc.h"
 #include "wire.h"
 
-enum { LIVE_FILTER = 1 << 17 };
+/* The first filter stays in the nearest cache, whatever the program does there; what passes it by chance, with hundreds of samples and
+   more, is kept from the exact set by the second. */
+enum { LIVE_NEAR = 1 << 13, LIVE_FAR = 1 << 17 };
 
-extern uint8_t live_filter[LIVE_FILTER] OURS;        /* how many sampled blocks hash here; 255: never lowered again */
+/* How many sampled blocks hash here; 255: never lowered again. */
+extern uint8_t live_near[LIVE_NEAR] OURS, live_far[LIVE_FAR] OURS;
 
-/* Neighbours in the heap are neighbours here: a program that works on few pages touches few lines of the filter. */
+/* Neighbours in the heap are neighbours here: a program that works on few pages touches few lines of the filters. */
 static ALWAYS_INLINE uint32_t live_hash(const void *p)
 {
 	uint64_t a = (uint64_t)p >> 4;
-	return (uint32_t)(a ^ a >> 17) & (LIVE_FILTER - 1);
+	return (uint32_t)(a ^ a >> 17);
 }
 
 static ALWAYS_INLINE int live_maybe(const void *p)
 {
-	return LOAD(live_filter[live_hash(p)]);
+	uint32_t h = live_hash(p);
+	return UNLIKELY(LOAD(live_near[h % LIVE_NEAR])) && LOAD(live_far[h % LIVE_FAR]);
 }
 
 /* Enters a block; b->seq is ignored. 0, or -1 with the loss counted. */
