@@ -110,14 +110,21 @@ static COLD void *slow_malloc(size_t n)
 	return p;
 }
 
-EXPORT void *HOOK(malloc)(size_t);
-HOT EXPORT void *HOOK(malloc)(size_t n)
+static ALWAYS_INLINE void *malloc_by(struct thread *self, size_t n)
 {
-	struct thread *self = thread_self();
 	self->allocs++;
 	if (UNLIKELY(self->countdown <= n)) return slow_malloc(n);
 	self->countdown -= n;
 	return real_malloc(n);
+}
+
+static COLD UNUSED void *far_malloc(size_t n) { return malloc_by(thread_self(), n); }
+
+EXPORT void *HOOK(malloc)(size_t);
+HOT EXPORT void *HOOK(malloc)(size_t n)
+{
+	struct thread *self = thread_near();
+	return UNLIKELY(!self) ? far_malloc(n) : malloc_by(self, n);
 }
 
 static COLD void slow_free(void *p)
@@ -135,12 +142,21 @@ static COLD void slow_free(void *p)
 	slow_record(&slow, WIRE_OP_FREE, sample_freeing(&b), b.size, sample_objects(&b));
 }
 
+static ALWAYS_INLINE void free_by(struct thread *self, void *p)
+{
+	self->frees += p != 0;
+	if (UNLIKELY(live_maybe(p))) return slow_free(p);
+	real_free(p);
+}
+
+static COLD UNUSED void far_free(void *p) { free_by(thread_self(), p); }
+
 EXPORT void HOOK(free)(void *);
 HOT EXPORT void HOOK(free)(void *p)
 {
-	thread_self()->frees += p != 0;
-	if (UNLIKELY(live_maybe(p))) return slow_free(p);
-	real_free(p);
+	struct thread *self = thread_near();
+	if (UNLIKELY(!self)) return far_free(p);
+	free_by(self, p);
 }
 
 /* ---- the others --------------------------------------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
  *
  * How a thread reaches its own is chosen once, at the end: thread_tls.h, thread_slot.h. Each offers
  *   thread_self()           never NULL; the first thing that every hook does
+ *   thread_near()           the same, or NULL where a call would be needed to find it, for which the fast path saves no register
  *   thread_placed(t)        0: the state is not the thread's own, and says nothing
  *   thread_renew(t)         slow path: has another thread taken over the state of one that ended? Then it is as new */
 #ifndef AGENT_THREAD_H

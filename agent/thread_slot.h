@@ -24,11 +24,17 @@ static ALWAYS_INLINE uint32_t thread_hash(uintptr_t pointer)
 /* Anywhere but at its first place: looks for it, and claims one. */
 struct thread *thread_find(uintptr_t pointer);
 
-static ALWAYS_INLINE struct thread *thread_self(void)
+static ALWAYS_INLINE struct thread *thread_near(void)
 {
 	uintptr_t pointer = cpu_thread_pointer();
 	struct thread_slot *s = &thread_slots[thread_hash(pointer)];
-	return LIKELY(LOAD(s->pointer) == pointer) ? &s->thread : thread_find(pointer);
+	return LIKELY(LOAD(s->pointer) == pointer) ? &s->thread : 0;
+}
+
+static ALWAYS_INLINE struct thread *thread_self(void)
+{
+	struct thread *t = thread_near();
+	return LIKELY(t != 0) ? t : thread_find(cpu_thread_pointer());
 }
 
 int thread_placed(const struct thread *t);
