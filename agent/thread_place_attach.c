@@ -41,7 +41,7 @@ uint32_t thread_tid(void)
 
 void thread_renew(struct thread *t)
 {
-	struct thread_slot *s = (struct thread_slot *)t;
+	struct thread_slot *s = (struct thread_slot *)((char *)t - offsetof(struct thread_slot, thread));
 	uint32_t tid = thread_tid();
 	if (s->tid == tid) return;
 	if (s->tid && t->enrolled == life_generation() && wire_thread_slot(t->id)) {

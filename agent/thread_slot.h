@@ -9,8 +9,8 @@
 enum { THREAD_SLOTS_LOG = 12, THREAD_SLOTS = 1 << THREAD_SLOTS_LOG };
 
 struct thread_slot {
+	uintptr_t pointer;              /* whose it is; 0: nobody's yet. In the same line as what each call touches */
 	struct thread thread;
-	uintptr_t pointer;              /* whose it is; 0: nobody's yet */
 	uint32_t tid;                   /* when it was last looked at */
 } ALIGNED(256);
 
