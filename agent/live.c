@@ -21,16 +21,14 @@ static void lower(uint8_t *f)
 
 static void filter_add(uint64_t addr)
 {
-	uint32_t h = live_hash((void *)addr);
-	raise(&live_far[h % LIVE_FAR]);
-	raise(&live_near[h % LIVE_NEAR]);
+	raise(live_at_far(addr));
+	raise(live_at_near(addr));
 }
 
 static void filter_sub(uint64_t addr)
 {
-	uint32_t h = live_hash((void *)addr);
-	lower(&live_near[h % LIVE_NEAR]);
-	lower(&live_far[h % LIVE_FAR]);
+	lower(live_at_near(addr));
+	lower(live_at_far(addr));
 }
 
 void live_filter_saturate(void)

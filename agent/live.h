@@ -14,17 +14,14 @@ enum { LIVE_NEAR = 1 << 13, LIVE_FAR = 1 << 17 };
 /* How many sampled blocks hash here; 255: never lowered again. */
 extern uint8_t live_near[LIVE_NEAR] OURS, live_far[LIVE_FAR] OURS;
 
-/* Neighbours in the heap are neighbours here: a program that works on few pages touches few lines of the filters. */
-static ALWAYS_INLINE uint32_t live_hash(const void *p)
-{
-	uint64_t a = (uint64_t)p >> 4;
-	return (uint32_t)(a ^ a >> 17);
-}
+/* Neighbours in the heap are neighbours here: a program that works on few pages touches few lines of the filters. Blocks of whole pages,
+   all at the same place in theirs, crowd in the first. */
+static ALWAYS_INLINE uint8_t *live_at_near(uint64_t addr) { return &live_near[(addr >> 4) % LIVE_NEAR]; }
+static ALWAYS_INLINE uint8_t *live_at_far(uint64_t addr) { return &live_far[(addr >> 4 ^ addr >> 21) % LIVE_FAR]; }
 
 static ALWAYS_INLINE int live_maybe(const void *p)
 {
-	uint32_t h = live_hash(p);
-	return UNLIKELY(LOAD(live_near[h % LIVE_NEAR])) && LOAD(live_far[h % LIVE_FAR]);
+	return UNLIKELY(LOAD(*live_at_near((uint64_t)p))) && LOAD(*live_at_far((uint64_t)p));
 }
 
 /* Enters a block; b->seq is ignored. 0, or -1 with the loss counted. */
