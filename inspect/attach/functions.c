@@ -170,16 +170,63 @@ static int allocates(const char *name)
 	return !strstr(name, "free") && !strstr(name, "dallocx") && strncmp(name, "_Zd", 3) && !strstr(name, "delete");
 }
 
-/* Does its code come to another of the functions that allocate, directly or by functions that it calls? */
-static int comes_to_another(const struct defined *d, const struct code *text, uint64_t function, uint64_t size, uint64_t own, unsigned depth)
+/* The code of an object, and where the calls in its functions lead, as far as it was asked for: decoding is dear, and an allocator's entries come to the
+   same few hundred functions again and again. */
+struct called { uint64_t function, *to; size_t n; };
+struct decoded { struct code text; struct called *called; size_t n, room; };
+
+static struct called *slot_of(const struct decoded *c, uint64_t function)
+{
+	size_t i = (size_t)(function * 0x9E3779B97F4A7C15u >> 32) & (c->room - 1);
+
+	while (c->called[i].function && c->called[i].function != function) i = (i + 1) & (c->room - 1);
+	return &c->called[i];
+}
+
+static void grow(struct decoded *c)
+{
+	struct decoded old = *c;
+
+	c->room = old.room ? 2 * old.room : 256;
+	c->called = xcalloc(c->room, sizeof *c->called);
+	for (size_t i = 0; i < old.room; i++)
+		if (old.called[i].function) *slot_of(c, old.called[i].function) = old.called[i];
+	free(old.called);
+}
+
+static const struct called *calls_of(struct decoded *c, uint64_t function, uint64_t size)
 {
 	uint64_t to[CALLS_MAX];
-	size_t n = functions_calls(text, function, size, to, CALLS_MAX);
+
+	if (2 * c->n >= c->room) grow(c);
+	struct called *at = slot_of(c, function);
+	if (at->function) return at;
+	at->function = function;
+	at->n = functions_calls(&c->text, function, size, to, CALLS_MAX);
+	at->to = xcalloc(at->n + 1, sizeof *to);
+	memcpy(at->to, to, at->n * sizeof *to);
+	c->n++;
+	return at;
+}
+
+static void decoded_free(struct decoded *c)
+{
+	for (size_t i = 0; i < c->room; i++) free(c->called[i].to);
+	free(c->called);
+	free((void *)c->text.bytes);
+}
+
+/* Does its code come to another of the functions that allocate, directly or by functions that it calls? */
+static int comes_to_another(const struct defined *d, struct decoded *code, uint64_t function, uint64_t size, uint64_t own, unsigned depth)
+{
+	const struct called *calls = calls_of(code, function, size);
+	const uint64_t *to = calls->to;
+	size_t n = calls->n;    /* the table moves, what it leads to does not */
 
 	for (size_t i = 0; i < n; i++) {
 		const struct function *f = function_at(d, to[i]);
 		if (to[i] == own || to[i] == function) continue;
-		if (f ? allocates(f->name) : depth && comes_to_another(d, text, to[i], 0, own, depth - 1)) return 1;
+		if (f ? allocates(f->name) : depth && comes_to_another(d, code, to[i], 0, own, depth - 1)) return 1;
 	}
 	return 0;
 }
@@ -211,23 +258,26 @@ static int may_vary(const char *name)
 
 /* How an entry does its work is watched by the agent in the first calls; but one that now goes through another and now does not would be judged by
    these, and one that throws cannot be watched. One that only jumps to another needs no watching. */
-static uint32_t nature_of(const struct defined *d, const struct function *f, const struct code *text)
+static uint32_t nature_of(const struct defined *d, const struct function *f, struct decoded *code)
 {
 	const char *plain = functions_plain(f->name);
-	uint64_t jumps_to = functions_tail_call(text, f->address);
+	uint64_t jumps_to = functions_tail_call(&code->text, f->address);
 	const struct function *other = jumps_to ? function_at(d, jumps_to) : NULL;
 
 	if (other && allocates(other->name) == allocates(f->name)) return ATTACH_OUTER;
 	if (!allocates(f->name)) return ATTACH_LEARN;
-	int nested = comes_to_another(d, text, f->address, f->size, f->address, DEPTH);
+	int nested = comes_to_another(d, code, f->address, f->size, f->address, DEPTH);
 	if (plain) return nested || !defines(d, plain) ? ATTACH_OUTER : ATTACH_LEAF;
 	return nested && may_vary(f->name) ? ATTACH_VARIES : ATTACH_LEARN;
 }
 
-static void natures(struct defined *d, const struct code *text)
+static void natures(struct defined *d, const struct target *t, const struct loaded *o)
 {
-	for (size_t i = 0; i < d->n; i++)
-		if (d->of[i].address) d->of[i].nature = nature_of(d, &d->of[i], text);
+	struct decoded code = { .text = text_of(t, o, TEXT_MAX) };
+
+	for (size_t i = 0; i < d->n && code.text.bytes; i++)
+		if (d->of[i].address) d->of[i].nature = nature_of(d, &d->of[i], &code);
+	decoded_free(&code);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------------------------------------- */
@@ -251,9 +301,7 @@ static void find_in(struct functions *f, const struct names *names, const struct
 	if (context && !symbols && o->is_main && !defines(&d, "malloc")) take_musl(&d, names, t, o, context, f);
 	for (size_t i = 0; i < d.n; i++) any |= d.of[i].address != 0;
 	if (any) {
-		struct code text = text_of(t, o, TEXT_MAX);
-		if (text.bytes) natures(&d, &text);
-		free((void *)text.bytes);
+		natures(&d, t, o);
 		keep(f, &d);
 	}
 	free(d.of);
