@@ -32,12 +32,17 @@ run() {
 	out=$(tr -d '\0' <"$T/.out") err=$(tr -d '\0' <"$T/.err")
 }
 
-# ok WHAT CMD…: passes when the command does
+# ok WHAT CMD…: passes when the command does, and returns so
 ok() {
-	local what=$1
+	local what=$1 status
 	shift
-	if "$@" >"$T/.ok" 2>&1 </dev/null; then pass "$what"
-	else fail "$what"; note "status $? of: $*"; note "$(head -c 4000 "$T/.ok")"; fi
+	"$@" >"$T/.ok" 2>&1 </dev/null
+	status=$?
+	if [ $status = 0 ]; then pass "$what"; return 0; fi
+	fail "$what"
+	note "status $status of: $*"
+	note "$(head -c 4000 "$T/.ok")"
+	return 1
 }
 
 # is WHAT GOT WANT
@@ -66,15 +71,24 @@ start() {
 }
 
 # await WHAT CMD…: asks again until the command succeeds. Fails the test after long patience; a slow machine is no failure.
-await() {
-	local what=$1 i
-	shift
+await() { await_from '' "$@"; }
+# await_from PID WHAT CMD…: the same of what a process does; when that has ended it is not waited for
+await_from() {
+	local from=$1 what=$2 i last=
+	shift 2
 	for ((i = 0; i < 600; i++)); do
+		[ -z "$from" ] || lives "$from" || last=1
 		"$@" >/dev/null 2>&1 && return 0
+		[ -z "$last" ] || { fail "$what: the process has ended, and it never came true: $*"; return 1; }
 		sleep 0.05
 	done
 	fail "$what: never came true: $*"
 	return 1
+}
+# lives PID: has it not ended? One that nobody has waited for yet has.
+lives() {
+	local stat
+	read -r stat 2>/dev/null <"/proc/$1/stat" && [[ ${stat##*) } != [ZX]* ]]
 }
 
 # have TOOL…: the test cannot run without; said as a failure, tests/deps should have brought it
