@@ -229,7 +229,6 @@ void got_find(struct got *g, const struct target *t, const struct loadeds *l, co
 	for (int pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < l->n; i++) {
 			const struct loaded *o = &l->object[i];
-			size_t before = g->n;
 			if (o->is_vdso || !o->dynamic || (!pass && l->ordered && !o->in_scope)) continue;
 			if (tables_open(&x, t, o, pass)) {
 				g->unread += !pass;
@@ -237,7 +236,6 @@ void got_find(struct got *g, const struct target *t, const struct loadeds *l, co
 			}
 			if (!pass) define(&s, &x);
 			for (size_t k = 0; pass && k < x.nrela; k++) take(&s, &x, &x.rela[k]);
-			g->objects += g->n > before;
 			tables_close(&x);
 		}
 }

@@ -37,7 +37,6 @@ struct got {
 	struct got_slot *slot; size_t n;                /* all that lead to `real` */
 	struct got_slot *elsewhere; size_t nelsewhere;  /* those that do not, and are no stubs of the program's own for them */
 	struct got_name name[GOT_NAMES]; size_t nnames;
-	size_t objects;                                 /* that have any of it */
 	size_t unread;                                  /* objects whose tables make no sense */
 };
 

@@ -50,22 +50,57 @@ static void tell_jumps(const struct teller *t, int more)
 	}
 }
 
+/* How many functions have words that change, and how many objects these are in. Writes are in the order of their addresses. */
+static unsigned count_words(const struct attach_plan *p, unsigned *objects)
+{
+	uint8_t seen[ATTACH_ENTRIES_MAX] = { 0 };
+	const struct loaded *last = NULL;
+	unsigned functions = 0;
+
+	*objects = 0;
+	for (size_t i = 0; i < p->nwrites; i++) {
+		const struct attach_write *w = &p->write[i];
+		const struct loaded *o = loaded_find(&p->loaded, w->addr);
+		if (w->kind == ATTACH_JUMP) continue;
+		functions += !seen[w->entry]++;
+		*objects += o != last;
+		last = o;
+	}
+	return functions;
+}
+
+/* Which share of the callers is seen. What is called within an allocator's own object is in "not seen", as nobody counts it. */
+static void tell_covered(const struct teller *t)
+{
+	const struct attach_plan *p = t->p;
+	size_t words = p->nwrites - p->jumps.n, others = 0;
+	char text[ATTACH_WORDS];
+	int n = 0;
+
+	for (size_t i = 0; i < p->got.nnames; i++)
+		if (!jumps_has(&p->jumps, i)) others += p->got.name[i].elsewhere;
+	if (words + others) n = snprintf(text, sizeof text, "%zu of %zu words by which loaded objects call them", words, words + others);
+	if (p->jumps.n + p->jumps.refused)
+		snprintf(text + n, sizeof text - (size_t)n, "%severy call of %zu of %zu functions that are called directly", n ? "; " : "", p->jumps.n,
+		         p->jumps.n + p->jumps.refused);
+	if (p->nwrites) say(t, "covered", text);
+}
+
 static void tell_functions(const struct teller *t)
 {
 	const struct attach_plan *p = t->p;
-	unsigned functions = 0;
+	unsigned objects, functions = count_words(p, &objects);
 	char text[ATTACH_WORDS];
 	const struct got_name *m = &p->got.name[0];
-
-	for (size_t i = 0; i < p->got.nnames; i++) functions += p->got.name[i].slots > 0;
 	const struct jump *j = p->jumps.n ? &p->jumps.jump[0] : NULL;
 	snprintf(text, sizeof text, "%s", j && jumps_has(&p->jumps, 0) ? j->function.object->path : m->owner ? m->owner->path : "none found");
 	say(t, "malloc of", text);
 	if (functions || !p->jumps.n) {
-		snprintf(text, sizeof text, "%u, by name, through the GOT of %zu loaded objects", functions, p->got.objects);
+		snprintf(text, sizeof text, "%u, by name, through the GOT of %u loaded objects", functions, objects);
 		say(t, "functions", text);
 	}
 	if (p->jumps.n) tell_jumps(t, functions > 0);
+	tell_covered(t);
 }
 
 static void tell_jump_change(const struct teller *t, const char *name, const struct attach_write *w)
