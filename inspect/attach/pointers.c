@@ -11,17 +11,20 @@
 
 enum { PIECE = 256 << 10, RUNS = 64 };
 
-struct search { const struct target *t; uint64_t start, end, left; uint64_t *word; };
+static const uint64_t addresses_max = 16ull << 30;      /* an older kernel tells of them page by page */
+
+/* word: NULL when what is there is only counted. */
+struct search { const struct target *t; const struct pointers_range *range, *but; uint64_t left, *word; };
 
 /* 1 when found, or when it is more than may be looked at. */
 static int look(struct search *s, uint64_t from, uint64_t to)
 {
 	if (to - from > s->left) return 1;
 	s->left -= to - from;
-	for (size_t n; from < to; from += n) {
+	for (size_t n; s->word && from < to; from += n) {
 		n = mem_read_some(s->t->mem, from, s->word, to - from < PIECE ? (size_t)(to - from) : PIECE);
 		for (size_t i = 0; i < n / 8; i++)
-			if (s->word[i] - s->start < s->end - s->start) return 1;
+			if (s->word[i] - s->range->start < s->range->end - s->range->start) return 1;
 		if (n < 8) return 1;
 	}
 	return 0;
@@ -42,18 +45,35 @@ static int look_map(struct search *s, const struct map *m)
 	return 0;
 }
 
-int pointers_find(const struct seize *s, const struct target *t, uint64_t start, uint64_t end, uint64_t most)
+static int look_all(struct search *s)
 {
-	struct search search = { t, start, end, most, NULL };
+	uint64_t addresses = 0;
+
+	for (size_t i = 0; i < s->t->maps.n; i++) {
+		const struct map *m = &s->t->maps.map[i];
+		if (!m->read || !m->write || m->shared || (m->start >= s->but->start && m->end <= s->but->end)) continue;
+		addresses += m->end - m->start;
+		if (addresses > addresses_max || look_map(s, m)) return 1;
+	}
+	return 0;
+}
+
+int pointers_many(const struct target *t, const struct pointers_range *but, uint64_t most)
+{
+	struct search search = { .t = t, .but = but, .left = most };
+
+	return look_all(&search);
+}
+
+int pointers_find(const struct seize *s, const struct target *t, const struct pointers_range *range, const struct pointers_range *but, uint64_t most)
+{
+	struct search search = { .t = t, .range = range, .but = but, .left = most };
 	int found = 0;
 
-	for (size_t i = 0; i < s->n && !found; i++) found = seize_points(s->thread[i].tid, start, end);
+	for (size_t i = 0; i < s->n && !found; i++) found = seize_points(s->thread[i].tid, range->start, range->end);
 	if (found) return 1;
 	search.word = xmalloc(PIECE);
-	for (size_t i = 0; i < t->maps.n && !found; i++) {
-		const struct map *m = &t->maps.map[i];
-		if (m->read && m->write && !m->shared) found = look_map(&search, m);
-	}
+	found = look_all(&search);
 	free(search.word);
 	return found;
 }

@@ -60,9 +60,10 @@ pid_t seize_tracer(pid_t pid, char name[16])
 	}
 }
 
+/* Asks often at first; later as often as lets the thread have the processor that it needs to come to its stop. */
 int seize_await(pid_t tid, double patience_s, int *status)
 {
-	double until = now() + patience_s;
+	double since = now();
 
 	for (unsigned spin = 0;; spin++) {
 		pid_t r = waitpid(tid, status, __WALL | WNOHANG);
@@ -71,11 +72,12 @@ int seize_await(pid_t tid, double patience_s, int *status)
 			errno = ESRCH;
 			return -1;
 		}
-		if (now() > until) {
+		double waited = now() - since;
+		if (waited > patience_s) {
 			errno = ETIMEDOUT;
 			return -1;
 		}
-		if (spin > 50) nanosleep(&(struct timespec){ .tv_nsec = 10000 }, NULL);
+		if (spin > 50) nanosleep(&(struct timespec){ .tv_nsec = waited > 80e-6 ? (waited < 4e-3 ? (long)(waited * 1e9 / 8) : 500000) : 10000 }, NULL);
 	}
 }
 

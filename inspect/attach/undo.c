@@ -18,7 +18,7 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { LOG_MAX = 1 << 20, ROUNDS = 12, UNWIND_FROM = 1, SEARCH_MAX = 16 << 20, LANDING = HOME_TARGETS * HOME_LANDING };
+enum { LOG_MAX = 1 << 20, ROUNDS = 12, UNWIND_FROM = 1, SEARCH_MAX = 8 << 20, LANDING = HOME_TARGETS * HOME_LANDING };
 
 struct undo {
 	pid_t pid;
@@ -34,6 +34,7 @@ struct undo {
 	struct attach_undone *u;
 	unsigned try;
 	struct leaving *leaving;
+	int many;                       /* it has too much memory to be looked at while it stands */
 	int littered;                   /* an alloctop that was killed has left code there */
 	int status, busy;
 	struct err *e;
@@ -211,12 +212,12 @@ static int unmap(struct undo *x)
 {
 	const struct home *h = &x->s.home;
 	struct inside_range range[2] = { { h->text, h->text_end }, { h->code, h->code_end } };
-	uint64_t landing = x->home_addr + HOME_PAGE;
+	struct pointers_range landing = { x->home_addr + HOME_PAGE, x->home_addr + HOME_PAGE + LANDING }, ours = { h->area, h->area + h->area_size };
 
 	x->u->inside = h->area_size ? leaving_look(x->leaving, &x->s.seize, &x->target, x->stack, x->stacks, range, 2) : 0;
 	x->u->image_left = x->u->inside != 0;
 	if (x->u->image_left) return 0;
-	x->u->landing_left = h->landed && pointers_find(&x->s.seize, &x->target, landing, landing + LANDING, SEARCH_MAX);
+	x->u->landing_left = h->landed && (x->many || pointers_find(&x->s.seize, &x->target, &landing, &ours, SEARCH_MAX));
 	return x->u->landing_left ? keep_home(x) : unmap_all(x);
 }
 
@@ -276,6 +277,7 @@ static int round_of(pid_t pid, unsigned try, struct leaving *l, struct attach_un
 		err_set(e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)pid);
 	} else {
 		x.stacks = target_stacks(&x.target, &x.stack);
+		x.many = pointers_many(&x.target, &(struct pointers_range){ x.home.area, x.home.area + x.home.area_size }, SEARCH_MAX);
 		if (session_run(work, &x)) err_set(e, ERR_FAIL, "pid %d: no thread for detaching", (int)pid);
 		if (!x.status && u->image_left && try >= UNWIND_FROM) leaving_unwind(l, &x.target);
 	}
