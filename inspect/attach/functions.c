@@ -66,6 +66,12 @@ static int is_particular(const char *name)
 	return 0;
 }
 
+/* Of one source file alone. Others are local too where the linker made them so, which leaves them hidden (lld; Rust's static programs have such a malloc). */
+static int is_private(const GElf_Sym *s)
+{
+	return GELF_ST_BIND(s->st_info) == STB_LOCAL && GELF_ST_VISIBILITY(s->st_other) == STV_DEFAULT;
+}
+
 static void take_symbol(struct defined *d, const struct names *names, const struct loaded *o, const GElf_Sym *s, const char *symbol, enum function_way way)
 {
 	long i = symbol ? names_find(names, symbol) : -1;
@@ -73,10 +79,10 @@ static void take_symbol(struct defined *d, const struct names *names, const stru
 
 	if (i < 0 || s->st_shndx == SHN_UNDEF || GELF_ST_TYPE(s->st_info) != STT_FUNC || !loaded_executable(o, at)) return;
 	struct function *f = &d->of[i];
-	/* hidden functions of an allocator are local ones too; but a local "strdup" may be anything */
-	if (GELF_ST_BIND(s->st_info) == STB_LOCAL && !is_particular(names->name[i])) return;
-	/* the same name twice in one object: local functions; the one that others can call is the one meant */
-	if (f->address && (f->way == FUNCTION_EXPORTED || GELF_ST_BIND(s->st_info) == STB_LOCAL)) return;
+	/* hidden functions of an allocator may be private ones too; but a private "strdup" may be anything */
+	if (is_private(s) && !is_particular(names->name[i])) return;
+	/* the same name twice in one object: private functions; the one that others can call is the one meant */
+	if (f->address && (f->way == FUNCTION_EXPORTED || is_private(s))) return;
 	*f = (struct function){ .name = names->name[i], .address = at, .size = s->st_size, .object = o, .way = way };
 }
 

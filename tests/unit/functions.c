@@ -190,6 +190,20 @@ static void glibc(void)
 	expect_none("glibc, static, stripped");
 }
 
+/* lld makes local what is hidden, as malloc is in Rust's static programs. */
+static void hidden(void)
+{
+	static const char *const all[] = { "malloc", "free", "calloc", "realloc", NULL };
+
+	shell("cd %s && echo '__attribute__((visibility(\"hidden\"))) void *malloc(unsigned long);' >hidden.h", "", "");
+	if (!build("gcc", "-static -include hidden.h")) {
+		ok(1, "hidden # SKIP no static libc");
+		return;
+	}
+	ok(!shell("cd %s && objcopy --localize-hidden p && nm p | grep -q ' t malloc$'", "", ""), "a static program whose malloc is a local symbol");
+	expect("hidden ones", all, FUNCTION_SYMBOL);
+}
+
 static void exported(void)
 {
 	struct functions f;
@@ -218,6 +232,7 @@ int main(void)
 	if (!f || fputs(program, f) < 0 || fclose(f)) return 1;
 	exported();
 	glibc();
+	hidden();
 	musl();
 	musl_wrappers();
 	shell("rm -rf %s", "", "");
