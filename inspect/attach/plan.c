@@ -252,6 +252,8 @@ int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o
 
 	*p = (struct attach_plan){ .pid = pid, .options = *o };
 	if (link_open(&p->link, o->image, e) || target_open_pid(&p->target, pid, e)) return -1;
+	/* /proc shows its memory by another thread's number alone, and all that looks for an agent goes by the process's */
+	if (p->target.pid != pid) return err_set(e, ERR_UNSUPPORTED, "pid %d: its first thread has ended before the others: such a process cannot be attached to", (int)pid);
 	snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) return err_sys(e, errno, "pid %d: writing its memory", (int)pid);
