@@ -10,6 +10,7 @@
 
 #include "inspect/attach/describe.h"
 #include "inspect/attach/landing.h"
+#include "inspect/attach/litter.h"
 #include "inspect/attach/locked.h"
 #include "inspect/attach/piece.h"
 #include "inspect/attach/session.h"
@@ -119,8 +120,8 @@ static struct layout lay_out(const struct attach_plan *p, unsigned scale)
 	return l;
 }
 
-/* One reservation for all of it, with the home in front when there is none yet. What it is, and then the home, are written first: from
-   there on it can be found. */
+/* One reservation for all of it, with the home in front when there is none yet. What it is, and then the home, are written first: with the landing it
+   can be found. Before that it is known by the call that made it (litter.h). */
 static int reserve(struct apply *a, const struct layout *l)
 {
 	struct home *h = &a->s.home;
@@ -197,12 +198,14 @@ static void unreserve(struct apply *a)
 {
 	struct err unimportant;
 
-	if (a->p->home_addr) {
-		a->s.home = a->p->home;
-		session_write_home(&a->s, &unimportant);
-	}
+	/* the home leads to the area until that is gone: we may be killed in between */
+	a->s.home.log_entries = 0;
+	if (a->p->home_addr) session_write_home(&a->s, &unimportant);
 	if (a->reserved_size) session_unmap(&a->s, a->reserved, a->reserved_size, &unimportant);
 	a->reserved_size = 0;
+	if (!a->p->home_addr) return;
+	a->s.home = a->p->home;
+	session_write_home(&a->s, &unimportant);
 }
 
 /* Does the process lock what it maps (mlockall)? A page that is mapped for a try tells, as nobody else runs. 1, 0, or -1 with the error. */
@@ -428,7 +431,10 @@ static void work(void *arg)
 
 	a->status = session_open(&a->s, a->p->pid, &a->p->target, a->p->room, a->p->rooms, a->try, a->e);
 	a->busy = a->status && a->e->kind == ERR_FAIL;
-	if (!a->status && !(a->status = check(a)) && !(a->status = map(a, &marked)))
+	if (!a->status) a->status = check(a);
+	a->s.home_addr = a->p->home_addr;
+	if (!a->status && a->p->littered) litter_clear(&a->s, &a->now);
+	if (!a->status && !(a->status = map(a, &marked)))
 		a->status = write_image(a, marked) || write_log(a) || entries_free(a) || store(a) ? -1 : 0;
 	if (a->status) put_back(a);
 	a->r->threads = a->s.seize.n;

@@ -55,6 +55,7 @@ struct attach_plan {
 	struct attach_write *write; size_t nwrites;     /* ascending */
 	size_t writes_lazy, writes_address;     /* of them: not bound yet; ones that let the program see where they lead */
 	uint64_t room[ATTACH_ROOMS]; size_t rooms;
+	int littered;                   /* an alloctop that was killed has left something: litter.h */
 	uint64_t home_addr;             /* 0: none yet */
 	struct home home;
 	int seccomp;                    /* 0: none; 2: a filter, which lets our calls pass */

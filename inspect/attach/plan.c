@@ -11,6 +11,7 @@
 
 #include "agent/wire.h"
 #include "inspect/attach/filter.h"
+#include "inspect/attach/litter.h"
 #include "inspect/attach/locked.h"
 #include "inspect/attach/remote.h"
 #include "inspect/attach/seize.h"
@@ -265,6 +266,7 @@ int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o
 	for (size_t i = 0; i < n; i++) p->name[i] = link_block(&p->link)->entry[i].hook ? names[i] : "";
 	jumps_plan(&p->jumps, &p->target, &p->loaded, p->name, n, 3 * HOME_PAGE, AREA_MAX);
 	p->rooms = remote_rooms(&p->target, &p->loaded, p->room, ATTACH_ROOMS);
+	p->littered = litter_is(&p->target, p->room, p->rooms);
 	take_slots(p);
 	take_jumps(p);
 	qsort(p->write, p->nwrites, sizeof *p->write, by_address);

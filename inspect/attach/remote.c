@@ -4,12 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "inspect/attach/inside.h"
 #include "inspect/attach/loaded.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/target.h"
 
-enum { PAGE = 4096, ALIGN = 16, CODE_MAX = 512 };
+enum { PAGE = 4096, ALIGN = 16 };
 
 /* Behind the last byte of an executable segment, up to the end of its page. The page must be mapped as that segment's: where the next one
    begins in the same page of the address space, that one's has replaced it. */
@@ -53,27 +52,4 @@ void remote_original(const struct target *t, uint64_t addr, uint8_t *buf, size_t
 	if (fd < 0) return;
 	if (pread(fd, buf, n, (off_t)(m->offset + (addr - m->start))) < 0) memset(buf, 0, n);
 	close(fd);
-}
-
-int remote_littered(const struct target *t, const uint64_t *room, size_t rooms)
-{
-	uint8_t bytes[CODE_MAX];
-	size_t size = remote_size();
-
-	for (size_t i = 0; i < rooms; i++)
-		if (mem_read_some(t->mem, room[i], bytes, size) == size && remote_is_code(bytes)) return 1;
-	return 0;
-}
-
-void remote_sweep(const struct seize *s, const struct target *t, const uint64_t *room, size_t rooms, int mem)
-{
-	uint8_t bytes[CODE_MAX];
-	size_t size = remote_size();
-
-	for (size_t i = 0; i < rooms; i++) {
-		struct inside_range range = { room[i], room[i] + size };
-		if (pread(mem, bytes, size, (off_t)room[i]) != (ssize_t)size || !remote_is_code(bytes) || inside_find(s, t, NULL, 0, &range, 1)) continue;
-		remote_original(t, room[i], bytes, size);
-		if (pwrite(mem, bytes, size, (off_t)room[i]) < 0) return;
-	}
 }

@@ -35,16 +35,11 @@ int remote_call(struct remote *r, long nr, const uint64_t arg[6], uint64_t *resu
 /* The thread stands where it stood. Accepts NULL. -1 with *e only when it has ended. */
 int remote_close(struct remote *r, struct err *e);
 
-/* Puts back what alloctops that were killed have left in rooms that nobody is in any more. */
-void remote_sweep(const struct seize *s, const struct target *t, const uint64_t *room, size_t rooms, int mem);
-
-/* Is there any of that? */
-int remote_littered(const struct target *t, const uint64_t *room, size_t rooms);
-
 /* What stood at addr, by the file that is mapped there; zeros when it cannot be had. */
 void remote_original(const struct target *t, uint64_t addr, uint8_t *buf, size_t n);
-/* remote_x86_64.c: bytes of room that are needed, and whether such code stands there already. */
+/* remote_x86_64.c: bytes of room that are needed, whether such code stands there already, and for which call: its first two arguments. */
 size_t remote_size(void);
 int remote_is_code(const uint8_t *bytes);
+void remote_note(const uint8_t *bytes, uint64_t note[2]);
 
 #endif

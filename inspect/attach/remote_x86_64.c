@@ -39,6 +39,9 @@ struct remote {
 	int away;                       /* it has left the stop it was found in */
 };
 
+/* Of the code: its data. NOTE: the first two arguments of the call that it is there for, which nothing in it reads. */
+enum { MASK = 208, FLAGS = MASK + 8, TARGET = FLAGS + 8, NOTE = TARGET + 8, SIZE = NOTE + 16 };
+
 /* ---- the code ---------------------------------------------------------------------------------------------------------------------- */
 
 struct code { uint8_t byte[CODE_MAX]; size_t n; };
@@ -87,7 +90,6 @@ static struct user_regs_struct resumed(const struct user_regs_struct *r)
 /* The call; then the mask, the flags (below the red zone: the stack pointer itself never moves away from the stack), the registers. */
 static void assemble(struct code *c, const struct user_regs_struct *own, uint64_t mask)
 {
-	enum { MASK = 208, FLAGS = MASK + 8, TARGET = FLAGS + 8, SIZE = TARGET + 8 };
 	struct user_regs_struct r = resumed(own);
 
 	*c = (struct code){ 0 };
@@ -122,6 +124,8 @@ static void assemble(struct code *c, const struct user_regs_struct *own, uint64_
 	put64(c, mask);
 	put64(c, r.eflags);
 	put64(c, r.rip);
+	put64(c, 0);
+	put64(c, 0);
 	_Static_assert((int)SIZE <= (int)CODE_MAX, "room for the code");
 }
 
@@ -143,6 +147,8 @@ int remote_is_code(const uint8_t *bytes)
 	assemble(&c, &none, 0);
 	return !memcmp(bytes, c.byte, SAME);
 }
+
+void remote_note(const uint8_t *bytes, uint64_t note[2]) { memcpy(note, bytes + NOTE, 16); }
 
 /* ---- which thread ------------------------------------------------------------------------------------------------------------------ */
 
@@ -293,6 +299,8 @@ int remote_call(struct remote *r, long nr, const uint64_t arg[6], uint64_t *resu
 	regs.rax = (unsigned long long)nr;
 	regs.orig_rax = -1ull;
 	regs.rdi = arg[0], regs.rsi = arg[1], regs.rdx = arg[2], regs.r10 = arg[3], regs.r8 = arg[4], regs.r9 = arg[5];
+	errno = ESRCH;
+	if (pwrite(r->mem, arg, 16, (off_t)(r->room + NOTE)) != 16) return lost(r, "a system call of", e);
 	if (leave(r, &regs, e) || next_call_stop(r, e)) return -1;
 	step("entered", &unimportant);
 	if (next_call_stop(r, e)) return -1;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "inspect/attach/leaving.h"
+#include "inspect/attach/litter.h"
 #include "inspect/attach/piece.h"
 #include "inspect/attach/pointers.h"
 #include "inspect/attach/remote.h"
@@ -246,20 +247,24 @@ static void work(void *arg)
 		x->write = xcalloc(x->nwrites + 1, sizeof *x->write);
 		x->status = session_read(&x->s, x->home.log, x->write, x->nwrites * sizeof *x->write, x->e) || unhook(x) || unmap(x) ? -1 : 0;
 	}
-	if (!x->status && x->littered) remote_sweep(&x->s.seize, &x->target, x->room, x->rooms, x->s.mem);
+	if (!x->status && x->littered) litter_clear(&x->s, &x->target.maps);
 	x->u->threads = x->s.seize.n;
 	double stood = session_close(&x->s);
 	if (stood > x->u->pause_s) x->u->pause_s = stood;
 }
 
-/* An alloctop may have been killed when all was done but for its own last bytes. */
+/* An alloctop may have been killed when all was done but for its own last bytes, or before its first memory could be found. */
 static void tidy(void *arg)
 {
 	struct undo *x = arg;
 	struct err unimportant;
+	struct maps now = { 0 };
 
-	if (!session_open(&x->s, x->pid, &x->target, x->room, x->rooms, x->try, &unimportant)) remote_sweep(&x->s.seize, &x->target, x->room, x->rooms, x->s.mem);
+	int bad = session_open(&x->s, x->pid, &x->target, x->room, x->rooms, x->try, &unimportant);
+	x->busy = bad && unimportant.kind == ERR_FAIL;
+	if (!bad && !maps_read(&now, x->pid, &unimportant)) litter_clear(&x->s, &now);
 	session_close(&x->s);
+	maps_free(&now);
 }
 
 /* 1: its threads would not stop just then. */
@@ -271,7 +276,7 @@ static int round_of(pid_t pid, unsigned try, struct leaving *l, struct attach_un
 	x.home_addr = home_find(&x.target.maps, x.target.mem, &x.home);
 	loaded_read(&x.loaded, &x.target);
 	x.rooms = remote_rooms(&x.target, &x.loaded, x.room, ATTACH_ROOMS);
-	x.littered = remote_littered(&x.target, x.room, x.rooms);
+	x.littered = litter_is(&x.target, x.room, x.rooms);
 	if (!x.home_addr) {
 		if (x.littered) session_run(tidy, &x);
 		err_set(e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)pid);

@@ -101,6 +101,20 @@ static void drop(struct state *s)
 	free(s->slot);
 }
 
+static uint64_t reserved;       /* of the subject itself: what is anonymous, and may only be read */
+
+/* But for the page that is found by what stands in it. */
+static uint64_t reserved_in(const struct target *t, uint64_t home)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < t->maps.n; i++) {
+		const struct map *m = &t->maps.map[i];
+		if (!m->inode && !*m->path && m->read && !m->write && !m->exec && m->start != home) n += m->end - m->start;
+	}
+	return n;
+}
+
 /* Nothing of ours is mapped. */
 static int is_clean(pid_t pid)
 {
@@ -111,13 +125,23 @@ static int is_clean(pid_t pid)
 
 	if (target_open_pid(&t, pid, &e)) return 0;
 	uint64_t at = home_find(&t.maps, t.mem, &h);
-	clean = !at || h.state == HOME_EMPTY;
+	clean = (!at || h.state == HOME_EMPTY) && reserved_in(&t, at) == reserved;
 	for (size_t i = 0; i < t.maps.n; i++) {
 		const struct map *m = &t.maps.map[i];
 		if (m->exec && !m->inode && !*m->path && m->start != at + HOME_PAGE) clean = 0;
 	}
 	target_close(&t);
 	return clean;
+}
+
+static void note_reserved(pid_t pid)
+{
+	struct target t;
+	struct err e;
+
+	if (target_open_pid(&t, pid, &e)) return;
+	reserved = reserved_in(&t, 0);
+	target_close(&t);
 }
 
 /* Soon: a thread that finds its way back after a death of ours may take a while. */
@@ -242,6 +266,7 @@ static void test(const char *path, int stride)
 
 	step_hook = hook;
 	struct state before = state_of(s.pid);
+	note_reserved(s.pid);
 	int attaching = steps_of(attach, s.pid);
 	int detaching = steps_of(detach, s.pid);
 	ok(attaching > 30 && detaching > 10, "%s: %d steps to attach, %d to detach", path, attaching, detaching);
