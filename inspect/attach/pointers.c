@@ -9,7 +9,7 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { PIECE = 256 << 10, RUNS = 64 };
+enum { PIECE = 256 << 10, RUNS = 64, EACH = 8 << 10 /* bytes that could be read in the time that a system call takes */ };
 
 static const uint64_t addresses_max = 16ull << 30;      /* an older kernel tells of them page by page */
 
@@ -19,8 +19,8 @@ struct search { const struct target *t; const struct pointers_range *range, *but
 /* 1 when found, or when it is more than may be looked at. */
 static int look(struct search *s, uint64_t from, uint64_t to)
 {
-	if (to - from > s->left) return 1;
-	s->left -= to - from;
+	if (to - from + EACH > s->left) return 1;
+	s->left -= to - from + EACH;
 	for (size_t n; s->word && from < to; from += n) {
 		n = mem_read_some(s->t->mem, from, s->word, to - from < PIECE ? (size_t)(to - from) : PIECE);
 		for (size_t i = 0; i < n / 8; i++)
@@ -36,6 +36,8 @@ static int look_map(struct search *s, const struct map *m)
 	uint64_t until;
 
 	if (!s->t->pages) return look(s, m->start, m->end);
+	if (s->left < EACH) return 1;
+	s->left -= EACH;
 	for (uint64_t at = m->start; at < m->end; at = until) {
 		size_t n = pagemap_runs(s->t->pages, at, m->end, run, RUNS, &until);
 		for (size_t i = 0; i < n; i++)
