@@ -11,7 +11,7 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { FOLLOW_TRY = 2 /* it does not try again at once */ };
+enum { FOLLOW_TRY = 2 /* it does not try again at once */, WORDS_MAX = 1 << 14 };
 
 struct follow {
 	pid_t pid;
@@ -27,14 +27,32 @@ struct follow {
 	struct err *e;
 };
 
-/* Of the mappings of code. Never 0. */
-static uint64_t signature(const struct maps *m)
+static uint64_t mix(uint64_t h, uint64_t v) { return (h ^ v) * 0x9E3779B97F4A7C15u; }
+
+/* Which words that were stored still hold that: an object that was closed and opened again may lie where it lay. */
+static uint64_t mix_words(uint64_t h, const struct follow *f)
 {
+	size_t n = f->home.log_entries < WORDS_MAX ? f->home.log_entries : WORDS_MAX;
+	struct attach_write *w = xcalloc(n + 1, sizeof *w);
+
+	n = mem_read_some(f->target.mem, f->home.log, w, n * sizeof *w) / sizeof *w;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t now[8];
+		if (w[i].kind != ATTACH_JUMP) h = mix(h, mem_read_some(f->target.mem, w[i].addr, now, sizeof now) == sizeof now && !memcmp(now, w[i].new, sizeof now));
+	}
+	free(w);
+	return h;
+}
+
+/* Of the mappings of code, and of what was stored. Never 0. */
+static uint64_t signature(const struct follow *f)
+{
+	const struct maps *m = &f->target.maps;
 	uint64_t h = 1;
 
 	for (size_t i = 0; i < m->n; i++)
-		if (m->map[i].inode && m->map[i].exec) h = (h ^ m->map[i].start ^ m->map[i].inode << 20 ^ m->map[i].offset) * 0x9E3779B97F4A7C15u;
-	return h | 1;
+		if (m->map[i].inode && m->map[i].exec) h = mix(h, m->map[i].start ^ m->map[i].inode << 20 ^ m->map[i].offset);
+	return mix_words(h, f) | 1;
 }
 
 static void take_slots(struct follow *f)
@@ -138,12 +156,12 @@ int attach_follow(pid_t pid, const struct attach_options *o, uint64_t *seen, siz
 
 	*stored = 0;
 	if (target_open_pid(&f.target, pid, e)) return -1;
-	uint64_t now = signature(&f.target.maps);
+	f.home_addr = home_find(&f.target.maps, f.target.mem, &f.home);
+	uint64_t now = signature(&f);
 	if (now == *seen) {
 		target_close(&f.target);
 		return 0;
 	}
-	f.home_addr = home_find(&f.target.maps, f.target.mem, &f.home);
 	if (!f.home_addr || f.home.state != HOME_ATTACHED) err_set(e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)pid);
 	else if (!look(&f, o) && session_run(work, &f)) err_set(e, ERR_FAIL, "pid %d: no thread for attaching", (int)pid);
 	if (!f.status) *stored = f.nwrites, *seen = now;
