@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 
 #include "inspect/attach/attach.h"
 #include "inspect/attach/tell.h"
+#include "inspect/client/agent.h"
 #include "inspect/target/err.h"
+#include "inspect/target/proc.h"
 
 static const double look_s = 0.5;
 
@@ -85,9 +88,28 @@ double attaching_stay(pid_t pid, const struct attach_options *o, double seconds,
 	return now_s() - start;
 }
 
+/* Its children that have the agent, as they were forked meanwhile. */
+struct heirs { pid_t of; char list[120]; };
+
+static int look_heir(pid_t pid, void *arg)
+{
+	struct heirs *h = arg;
+	size_t n = strlen(h->list);
+	struct proc p;
+	struct err e;
+
+	if (proc_read(&p, pid, &e) || p.ppid != h->of) return 0;
+	enum agent_state state = agent_probe(pid);
+	if (state == AGENT_NONE || state == AGENT_UNREADABLE) return 0;
+	snprintf(h->list + n, sizeof h->list - n, n + 16 < sizeof h->list ? " %d" : "…", (int)pid);
+	return n + 16 >= sizeof h->list;
+}
+
 int attaching_end(pid_t pid, FILE *out, struct err *e)
 {
 	struct attach_undone u;
+	struct heirs heirs = { .of = pid };
+	struct err unimportant;
 
 	if (attach_undo(pid, &u, e)) return -1;
 	fprintf(out, "detached     %zu words put back, %zu threads stopped for %.1f ms\n", u.writes, u.threads, u.pause_s * 1e3);
@@ -95,5 +117,7 @@ int attaching_end(pid_t pid, FILE *out, struct err *e)
 	if (u.image_left)
 		fprintf(out, "             thread %d may still return through the agent's code: it stays, and does nothing (detach again later)\n", (int)u.inside);
 	if (u.landing_left) fprintf(out, "             two pages stay: the program may have copied the address of a function in them\n");
+	proc_each(look_heir, &heirs, &unimportant);
+	if (*heirs.list) fprintf(out, "             children that were forked meanwhile have the agent too, detach from each:%s\n", heirs.list);
 	return 0;
 }
