@@ -70,13 +70,14 @@ start() {
 	started+=("$pid")
 }
 
-# await WHAT CMD…: asks again until the command succeeds. Fails the test after long patience; a slow machine is no failure.
+# await WHAT CMD…: asks again until the command succeeds. Fails the test after long patience, a minute, as a slow machine is no failure; but before
+# the runner's patience is over, which would say nothing.
 await() { await_from '' "$@"; }
 # await_from PID WHAT CMD…: the same of what a process does; when that has ended it is not waited for
 await_from() {
-	local from=$1 what=$2 i last=
+	local from=$1 what=$2 last= until=$((SECONDS + 60))
 	shift 2
-	for ((i = 0; i < 600; i++)); do
+	while ((SECONDS < until)); do
 		[ -z "$from" ] || lives "$from" || last=1
 		"$@" >/dev/null 2>&1 && return 0
 		[ -z "$last" ] || { fail "$what: the process has ended, and it never came true: $*"; return 1; }

@@ -59,6 +59,7 @@ struct attach_plan {
 	uint64_t home_addr;             /* 0: none yet */
 	struct home home;
 	int seccomp;                    /* 0: none; 2: a filter, which lets our calls pass */
+	char spaces[32];                /* namespaces that are others than ours: "user pid mnt" */
 	uint64_t added, reserved;       /* bytes of memory, resident at once; address space of which only what is used becomes resident */
 	uint64_t locked, small;         /* bytes of its memory that are locked (0: none); then also: what is resident should it lock all it maps */
 	double pause_s;                 /* expected */

@@ -94,6 +94,21 @@ static int is_sealed(pid_t pid, const struct attach_plan *p)
 	return sealed;
 }
 
+static void ask_spaces(struct attach_plan *p)
+{
+	static const char *const kinds[] = { "user", "pid", "mnt" };
+
+	for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		char path[64], ours[64] = "", theirs[64] = "";
+		size_t n = strlen(p->spaces);
+		snprintf(path, sizeof path, "/proc/self/ns/%s", kinds[i]);
+		if (readlink(path, ours, sizeof ours - 1) < 0) continue;
+		snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)p->pid, kinds[i]);
+		if (readlink(path, theirs, sizeof theirs - 1) < 0 || !strcmp(ours, theirs)) continue;
+		snprintf(p->spaces + n, sizeof p->spaces - n, "%s%s", n ? " " : "", kinds[i]);
+	}
+}
+
 static void ask_kernel(struct attach_plan *p)
 {
 	char tracer[16], text[128], why[ATTACH_WORDS] = "";
@@ -275,6 +290,7 @@ int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o
 	tell_limit(p);
 	decide(p);
 	ask_kernel(p);
+	ask_spaces(p);
 	return 0;
 }
 

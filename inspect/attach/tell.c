@@ -161,6 +161,9 @@ void tell_plan(const struct attach_plan *p, int changes, tell_line *line, void *
 	}
 	snprintf(text, sizeof text, "about %.1f ms for %zu threads", p->pause_s * 1e3, p->target.nthreads);
 	say(t, "pause", text);
+	/* who may not write its memory has no plan */
+	snprintf(text, sizeof text, "given%s%s", *p->spaces ? "; it is in namespaces of its own: " : "", p->spaces);
+	say(t, "permission", text);
 	say(t, "seccomp", p->seccomp == 0 ? "none" : p->verdict == ATTACH_REFUSED ? "a filter" : "a filter, which lets the needed system calls pass");
 	for (size_t i = 0; i < p->nnotes; i++) say(t, i ? "" : "not seen", p->note[i]);
 	for (size_t i = 0; changes && i < p->nwrites; i++) tell_change(t, i ? "" : "changes", &p->write[i]);

@@ -4,6 +4,7 @@
  * Prints "ready", runs until its standard input ends, then "wrong W rounds R": blocks whose bytes were not what was written, and children that did
  * not exit well. Before that it keeps KEPT blocks of 10000 bytes, taken by keep(), when SIGUSR1 arrives, and says "kept". */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -119,30 +120,40 @@ __attribute__((noinline)) static void *keep(size_t n)
 
 static void on_usr1(int sig) { (void)sig; asked = 1; }
 
+/* Until the input ends. The signal is let in by the wait alone: one that came right before it would be waited for for ever. */
+static void wait_for_orders(const sigset_t *mask)
+{
+	struct pollfd in = { .fd = 0, .events = POLLIN };
+
+	for (char c;;) {
+		int r = ppoll(&in, 1, NULL, mask);
+		if (asked) {
+			asked = 0;
+			for (unsigned i = 0; i < KEPT; i++) kept[i] = keep(KEPT_SIZE);
+			puts("kept");
+			fflush(stdout);
+		} else if (r > 0 ? read(0, &c, 1) < 1 : errno != EINTR) {
+			return;
+		}
+	}
+}
+
 int main(void)
 {
 	pthread_t t[THREADS + 2];
-	sigset_t usr1;
-	char c;
+	sigset_t usr1, before;
 
 	/* the main thread's alone: it is the one that waits */
 	sigemptyset(&usr1);
 	sigaddset(&usr1, SIGUSR1);
-	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+	pthread_sigmask(SIG_BLOCK, &usr1, &before);
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_usr1 }, NULL);
 	for (unsigned i = 0; i < THREADS; i++) pthread_create(&t[i], NULL, churner, (void *)(uintptr_t)i);
 	pthread_create(&t[THREADS], NULL, starter, NULL);
 	pthread_create(&t[THREADS + 1], NULL, forker, NULL);
-	pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
 	puts("ready");
 	fflush(stdout);
-	for (ssize_t r; (r = read(0, &c, 1)) > 0 || (r < 0 && errno == EINTR);) {
-		if (!asked) continue;
-		asked = 0;
-		for (unsigned i = 0; i < KEPT; i++) kept[i] = keep(KEPT_SIZE);
-		puts("kept");
-		fflush(stdout);
-	}
+	wait_for_orders(&before);
 	over = 1;
 	for (unsigned i = 0; i < THREADS + 2; i++) pthread_join(t[i], NULL);
 	printf("wrong %u rounds %u\n", wrong, rounds);
