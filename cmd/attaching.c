@@ -118,6 +118,6 @@ int attaching_end(pid_t pid, FILE *out, struct err *e)
 		fprintf(out, "             thread %d may still return through the agent's code: it stays, and does nothing (detach again later)\n", (int)u.inside);
 	if (u.landing_left) fprintf(out, "             two pages stay: the program may have copied the address of a function in them\n");
 	proc_each(look_heir, &heirs, &unimportant);
-	if (*heirs.list) fprintf(out, "             children that were forked meanwhile have the agent too, detach from each:%s\n", heirs.list);
+	if (*heirs.list) fprintf(out, "             children have the agent too (forked meanwhile, or attached to), detach from each:%s\n", heirs.list);
 	return 0;
 }
