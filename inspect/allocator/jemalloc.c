@@ -1,4 +1,4 @@
-/* jemalloc.c: the reader of jemalloc 5: puts together what jemalloc_find, _bins, _extents, _tcache, _base and _decay learn. What is handed out comes
+/* jemalloc.c: the reader of jemalloc 5: puts together what jemalloc_find, _bins, _extents, _ecache, _tcache, _base and _decay learn. What is handed out comes
  * from the bins' counters and the tree of extents, and both must agree. Requested sizes stand nowhere. */
 #include "inspect/allocator/jemalloc.h"
 
@@ -11,6 +11,8 @@
 #include "inspect/target/err.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
+
+enum { ECACHE_TRIES = 4 };
 
 void jemalloc_bad(struct jemalloc *j, const char *fmt, ...)
 {
@@ -170,17 +172,27 @@ static void add_lock(void *arg, unsigned szind, unsigned shard, uint64_t mutex, 
 	char name[56];
 
 	if (!m->ops) return;
-	if (l->info[szind].n_shards > 1) snprintf(name, sizeof name, "arena %u bin %" PRIu64 " shard %u", l->arena, l->info[szind].size, shard);
-	else snprintf(name, sizeof name, "arena %u bin %" PRIu64, l->arena, l->info[szind].size);
+	if (l->info[szind].n_shards > 1) snprintf(name, sizeof name, "arena %u bin %" PRIu64 " B shard %u", l->arena, l->info[szind].size, shard);
+	else snprintf(name, sizeof name, "arena %u bin %" PRIu64 " B", l->arena, l->info[szind].size);
 	heap_add_lock(l->a, HEAP_LOCK_MUTEX, mutex, name);
+}
+
+static void add_extents_lock(void *arg, const struct jemalloc_arena *a, const char *what, uint64_t mutex)
+{
+	char name[56];
+
+	snprintf(name, sizeof name, "arena %u %s", a->index, what);
+	heap_add_lock(arg, HEAP_LOCK_MUTEX, mutex, name);
 }
 
 static void add_locks(struct jemalloc *j)
 {
 	struct jemalloc_bin unused[JEMALLOC_BINS];
+	struct jemalloc_ecaches at = { 0 };
 
 	for (size_t i = 0; i < j->narenas; i++) {
 		struct lock_add l = { j->a, j->arena[i].index, j->info };
+		if (at.size || (i < ECACHE_TRIES && !jemalloc_ecaches(j, &j->arena[i], &at))) jemalloc_ecache_locks(j, &j->arena[i], &at, add_extents_lock, j->a);
 		jemalloc_bins(j->w, j->layout, j->info, j->arena[i].addr + j->found->extra[JEMALLOC_EXTRA_BINS], unused, add_lock, &l);
 	}
 }

@@ -30,6 +30,7 @@ enum {
 	JEMALLOC_LEAF_MASK = 0x3ffff,
 	JEMALLOC_EDATA = 128,
 	JEMALLOC_BITMAP = 64,           /* where in it the bitmap is; a bit is set when the region is free */
+	JEMALLOC_MUTEX_WORD = 64,       /* from a mutex's counters to its lock word */
 };
 
 /* What differs between versions. Offsets in a bin; bit positions in an extent's first word and in a word of a leaf. */
@@ -40,6 +41,7 @@ struct jemalloc_layout {
 	uint8_t leaf_state;             /* 0: a leaf does not have it, the record does */
 	uint8_t has_infos;              /* the table of small classes is in its data */
 	uint8_t cache_by_count;         /* a cache bin counts what it has; else the low bits of its ends tell */
+	uint8_t ecache_numbered;        /* a collection of free extents says its arena's number */
 	uint64_t leaf_pointer;          /* bits of a leaf's word that are the extent's address */
 };
 extern const struct jemalloc_layout jemalloc_layouts[];
@@ -108,6 +110,9 @@ size_t jemalloc_bins(struct window *w, const struct jemalloc_layout *l, const st
 /* One record of statistics: 1 when it may be one, 2 when it has counted something. */
 int jemalloc_is_stats(const void *stats);
 
+/* The counters of a mutex, and the beginning of its lock: may they be that? */
+int jemalloc_is_mutex(const void *mutex);
+
 /* --- jemalloc_extents.c: the whole tree, into count, state_bytes and the sink. */
 void jemalloc_extents(struct jemalloc *j);
 
@@ -123,5 +128,12 @@ struct jemalloc_decay { int64_t ms /* -1: never */; uint64_t epoch /* when it wa
 int jemalloc_decay(const struct jemalloc *j, const struct jemalloc_arena *a, struct jemalloc_decay out[2]);
 /* As facts, after jemalloc_extents; nothing when an arena's is not found. */
 void jemalloc_decays(struct jemalloc *j);
+
+/* --- jemalloc_ecache.c: where in an arena the three collections of free extents are, which is the same in all of them; -1 when it was not found. */
+struct jemalloc_ecaches { size_t first, size; };
+int jemalloc_ecaches(const struct jemalloc *j, const struct jemalloc_arena *a, struct jemalloc_ecaches *out);
+/* Tells those of their locks that were taken; "dirty extents". */
+typedef void jemalloc_ecache_fn(void *arg, const struct jemalloc_arena *a, const char *name, uint64_t mutex);
+void jemalloc_ecache_locks(const struct jemalloc *j, const struct jemalloc_arena *a, const struct jemalloc_ecaches *at, jemalloc_ecache_fn *fn, void *arg);
 
 #endif

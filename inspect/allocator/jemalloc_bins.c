@@ -5,10 +5,10 @@
 #include "inspect/target/err.h"
 #include "inspect/target/mem.h"
 
-enum { MUTEX = 64 /* from a mutex's counters to its lock word */, BIN_MAX = 512, WAITERS_MAX = 1 << 22 };
+enum { BIN_MAX = 512, WAITERS_MAX = 1 << 22, LOCKED_MAX = 2, PTHREAD_KIND = 16, ADAPTIVE = 3, ELISION = 0x300 };
 
 const struct jemalloc_layout jemalloc_layouts[] = {
-	{ "5.3 or later", 224, .stats = 112, .slabcur = 192, .szind = 20, .nfree = 28, .leaf_state = 2, .leaf_pointer = 0xffffffffff80, .has_infos = 1 },
+	{ "5.3 or later", 224, .stats = 112, .slabcur = 192, .szind = 20, .nfree = 28, .leaf_state = 2, .leaf_pointer = 0xffffffffff80, .has_infos = 1, .ecache_numbered = 1 },
 	{ "5.2", 280, .stats = 136, .slabcur = 112, .state = 16, .szind = 18, .nfree = 26, .cache_by_count = 1, .leaf_pointer = 0xfffffffffffe, .has_infos = 1 },
 	{ "5.1", 264, .stats = 128, .slabcur = 104, .state = 16, .szind = 18, .nfree = 26, .cache_by_count = 1, .leaf_pointer = 0xfffffffffffe },
 	{ "5.0", 264, .stats = 128, .slabcur = 104, .state = 15, .szind = 17, .nfree = 25, .cache_by_count = 1, .leaf_pointer = 0xfffffffffffe },
@@ -55,12 +55,22 @@ static int mutex_is_sane(const void *p, const struct jemalloc_mutex *m)
 	return m->max_wait_ns <= m->wait_ns && m->switches <= m->ops && window_half(p, 32) <= WAITERS_MAX && window_half(p, 36) <= WAITERS_MAX;
 }
 
+/* glibc's: 0 to 2, plain or adaptive, and whether locks may be elided. musl's begins with its type, which is 0, and the holder. */
+int jemalloc_is_mutex(const void *mutex)
+{
+	struct jemalloc_mutex m;
+	const char *lock = (const char *)mutex + JEMALLOC_MUTEX_WORD;
+
+	mutex_decode(mutex, &m);
+	return mutex_is_sane(mutex, &m) && m.waits <= m.ops && m.spins <= m.ops && window_half(lock, 0) <= LOCKED_MAX && (window_half(lock, PTHREAD_KIND) & ~(uint32_t)ELISION) <= ADAPTIVE;
+}
+
 int jemalloc_mutex_read(const struct target *t, uint64_t addr, struct jemalloc_mutex *out)
 {
 	struct err ignored;
-	char p[MUTEX];
+	char p[JEMALLOC_MUTEX_WORD];
 
-	if (addr < MUTEX || mem_read(t->mem, addr - MUTEX, p, sizeof p, &ignored)) return -1;
+	if (addr < JEMALLOC_MUTEX_WORD || mem_read(t->mem, addr - JEMALLOC_MUTEX_WORD, p, sizeof p, &ignored)) return -1;
 	mutex_decode(p, out);
 	return mutex_is_sane(p, out) ? 0 : -1;
 }
@@ -96,7 +106,7 @@ size_t jemalloc_bins(struct window *w, const struct jemalloc_layout *l, const st
 			if (!jemalloc_is_stats(r + l->stats) || !mutex_is_sane(r, &m)) bad++;
 			if (window_word(r + l->stats, 24) >> 48 || window_word(r + l->stats, 64) >> 48) continue;
 			add(&out[i], r + l->stats, &m);
-			if (fn) fn(arg, i, s, bins + MUTEX, &m);
+			if (fn) fn(arg, i, s, bins + JEMALLOC_MUTEX_WORD, &m);
 		}
 	}
 	return bad;

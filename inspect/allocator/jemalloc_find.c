@@ -19,6 +19,7 @@ enum {
 	TRIES_MAX = 64,                 /* arenas looked at, in one object, that turn out to be none */
 	CONFIRMED = 1,                  /* slabs that must say the class of their bin: one in 256 says it by chance */
 	TORN_MAX = 8,
+	CHANGING_MAX = 2,               /* of the first arena's: how often one makes no sense; as many others must confirm */
 	BASE_NEAR = 72,                 /* bytes before the bins, or behind them, in which the pointer to the base is */
 	BASE_IN_BLOCK = 512,            /* where in a block a base may be */
 };
@@ -90,23 +91,26 @@ static int is_slab(const struct find *f, const struct jemalloc_layout *l, uint64
 	       (window_word(r, 16) & ~(uint64_t)(JEMALLOC_PAGE - 1)) == f->info[szind].slab_size;
 }
 
-/* Do the bins begin here? p has n bytes. Remembers one slab. */
+/* Do the bins begin here? p has n bytes. Remembers one slab. Some may be changing while they are read, as those are that threads wait for: counters
+   that do not add up yet, a slab that is gone by now. */
 static int are_bins(struct find *f, const struct jemalloc_layout *l, const char *p, size_t n)
 {
-	unsigned confirmed = 0;
+	unsigned confirmed = 0, torn = 0;
 	size_t at = 0;
 
 	for (unsigned i = 0; i < JEMALLOC_BINS; i++)
 		for (unsigned s = 0; s < f->info[i].n_shards; s++, at += l->stride) {
 			uint64_t slabcur, page;
-			if (at + l->stride > n || !jemalloc_is_stats(p + at + l->stats)) return 0;
+			if (at + l->stride > n) return 0;
+			if (!jemalloc_is_stats(p + at + l->stats) && ++torn > CHANGING_MAX) return 0;
 			if (!(slabcur = window_word(p, at + l->slabcur))) continue;
-			if (!is_slab(f, l, slabcur, i, &page)) return 0;
-			f->edata = slabcur;
-			f->page = page;
-			confirmed++;
+			if (is_slab(f, l, slabcur, i, &page)) {
+				f->edata = slabcur;
+				f->page = page;
+				confirmed++;
+			} else if (++torn > CHANGING_MAX) return 0;
 		}
-	return confirmed >= CONFIRMED;
+	return confirmed >= CONFIRMED + torn;
 }
 
 static int near(const struct find *f, uint64_t arena, uint64_t at)

@@ -154,7 +154,7 @@ static void add_locks(struct tcmalloc *m)
 	for (unsigned k = 1; k < m->nclasses; k++) {
 		uint64_t list = m->found->state + (uint64_t)k * TCMALLOC_STRIDE;
 		if (!window_u64(m->w, list + TCMALLOC_LIST_SPANS)) continue;
-		snprintf(name, sizeof name, "central list %" PRIu64, m->class[k].size);
+		snprintf(name, sizeof name, "central list %u (%" PRIu64 " B)", k, m->class[k].size);
 		heap_add_lock(m->a, HEAP_LOCK_SPIN, list, name);
 	}
 	if (m->found->extra[TCMALLOC_EXTRA_LOCK]) heap_add_lock(m->a, HEAP_LOCK_SPIN, m->found->extra[TCMALLOC_EXTRA_LOCK], "page heap");

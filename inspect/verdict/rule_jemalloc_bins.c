@@ -1,4 +1,4 @@
-/* rule_jemalloc_bins.c: threads wait for the mutexes of jemalloc's bins. */
+/* rule_jemalloc_bins.c: threads wait for the mutexes of jemalloc's bins and of its free extents. */
 #include "inspect/verdict/rule.h"
 
 #include <math.h>
@@ -42,7 +42,7 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	if (isnan(p.lost)) p.lost = facts_fact_per_s(f, a, "bin_lock_wait");
 	if (isnan(p.lost)) return f->threads > 1 ? finding_missing(out, "how long threads wait for jemalloc's bins: %s", *f->locks_group.why ? f->locks_group.why : "nobody could tell") : RULE_NO;
 	if (p.lost < lost_min) return RULE_NO;
-	finding_headline(out, "jemalloc's bins: %.2f of %u threads wait for their mutexes", p.lost, f->threads);
+	finding_headline(out, "jemalloc's arenas: %.2f of %u threads wait for their mutexes", p.lost, f->threads);
 	finding_say(out, FINDING_EVIDENCE, "%s, waits and time by jemalloc's own counters (threshold: %.2f thread-seconds per second)", pressure_text(&p, text, sizeof text), lost_min);
 	if (p.worst) finding_say(out, FINDING_EVIDENCE, "most at %s: %.2f", p.worst->row->name, fmax(p.worst->row->lost_s_per_s.value, 0));
 	if (!isnan(ops)) finding_say(out, FINDING_EVIDENCE, "%s acquisitions per second in %zu arena%s, for %u threads on %u processors", units_count(ops, count), a->narenas, a->narenas == 1 ? "" : "s", f->threads, f->cpus);
@@ -59,12 +59,13 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 const struct rule rule_jemalloc_bins = {
 	.name = "jemalloc-bins",
 	.kind = "CONTENTION",
-	.title = "threads wait for the mutexes of jemalloc's bins",
+	.title = "threads wait for the mutexes of jemalloc's bins and extents",
 	.explanation = "Each arena of jemalloc has a bin, with a mutex, for each small size class. A thread takes it only when its cache (tcache) of that class is empty or full, "
 		"for many blocks at once; so waiting there means that caches are off or too small for how the program allocates (many blocks of one class at once, or "
-		"blocks that other threads free), or that many threads share few arenas. jemalloc counts at each mutex how often and how long was waited; the counters are read "
+		"blocks that other threads free), or that many threads share few arenas. Slabs that empty and fill again, and large blocks, take the mutex of the arena's free "
+		"extents as well. jemalloc counts at each mutex how often and how long was waited; the counters are read "
 		"at the beginning and at the end, so the figure is exact. More arenas cost memory: each keeps free pages of its own.",
-	.threshold = "0.05 thread-seconds of waiting per second, of all bins",
+	.threshold = "0.05 thread-seconds of waiting per second, of all bins and extents",
 	.source = "jemalloc(3), opt.narenas, opt.percpu_arena, opt.lg_tcache_nslots_mul, opt.tcache_max, stats.arenas.<i>.bins.<j>.mutex; jemalloc 5.3 TUNING.md, \"narenas\" and \"percpu_arena\"",
 	.test = test,
 };

@@ -33,7 +33,7 @@ static void whole(unsigned flags, const char *what)
 	c = sparse_class(&a, 32);
 	ok(c && c->live == 90 && c->cached == 10 && c->free == 28 && c->slabs == 1, "%s: a class", what);
 	ok(a.narenas == 1 && a.arena[0].threads == 1 && a.arena[0].live == JE_LIVE_BYTES && a.arena[0].cached == 320, "%s: the arena", what);
-	ok(a.nlocks == 2 && a.lock[0].addr == je_bin(2) + 64 && a.lock[0].kind == HEAP_LOCK_MUTEX && !strcmp(a.lock[0].name, "arena 0 bin 32"), "%s: locks of bins that were used", what);
+	ok(a.nlocks == 2 && a.lock[0].addr == je_bin(2) + 64 && a.lock[0].kind == HEAP_LOCK_MUTEX && !strcmp(a.lock[0].name, "arena 0 bin 32 B"), "%s: locks of bins that were used", what);
 	struct jemalloc_mutex m;
 	ok(!jemalloc_mutex_read(&s.target, a.lock[0].addr, &m) && m.ops == 50 && m.waits == 2 && m.wait_ns == 1000, "%s: a lock's counters", what);
 	ok(sum.what[ALLOCATOR_TRIMMABLE] == 11 * 4096 && sum.what[ALLOCATOR_METADATA] == (2 << 20) + JE_CACHE_BINS * JE_ROOM + 16, "%s: ranges", what);
@@ -117,8 +117,59 @@ static void decay(const char *what, int64_t ms, uint64_t interval, uint64_t jitt
 	sparse_free(&s);
 }
 
+/* A collection of free extents: a mutex that was taken so often, and last: which it is, whose, whether it coalesces late. */
+static void put_ecache(struct sparse *s, unsigned i, uint64_t size, unsigned arena, unsigned late, uint64_t ops)
+{
+	uint64_t first = JE_ARENA + 0x200 + i * size;
+
+	put64(s, first + 56, ops);
+	put32(s, first + size - 16, i + 1);
+	put32(s, first + size - 12, arena);
+	put32(s, first + size - 8, late);
+}
+
+static void ecaches(const char *what, uint64_t size, unsigned arena, unsigned late, uint64_t value, const char *want)
+{
+	struct heap_allocator a;
+	struct sparse_sum sum;
+	struct sparse s;
+	char got[128] = "";
+
+	je_build(&s);
+	put_ecache(&s, 0, 0x400, 0, 1, 77);
+	put_ecache(&s, 1, 0x400, arena, late, 0);
+	put_ecache(&s, 2, size, 0, 0, 5);
+	put64(&s, JE_ARENA + 0x200 + 24, value);        /* taken after spinning */
+	sparse_look(&s, &allocator_jemalloc, 0, &a, &sum);
+	for (size_t i = 0, len = 0; i < a.nlocks; i++)
+		if (strstr(a.lock[i].name, "extents")) len += (size_t)snprintf(got + len, sizeof got - len, "%s at %llx;", a.lock[i].name, (unsigned long long)(a.lock[i].addr - JE_ARENA));
+	ok(!strcmp(got, want), "%s: %s", what, got);
+	heap_allocator_free(&a);
+	sparse_free(&s);
+}
+
+/* A bin that threads wait for may be in the middle of a change when it is looked at. */
+static void changing(const char *what, uint64_t at, uint64_t value)
+{
+	struct heap_allocator a;
+	struct sparse_sum sum;
+	struct sparse s;
+
+	je_build(&s);
+	put64(&s, at, value);
+	ok(sparse_look(&s, &allocator_jemalloc, 0, &a, &sum) == 1 && a.nlocks == 2, "%s: found nevertheless", what);
+	heap_allocator_free(&a);
+	sparse_free(&s);
+}
+
 int main(void)
 {
+	ecaches("extents", 0x400, 0, 0, 70, "arena 0 dirty extents at 240;arena 0 retained extents at a40;");
+	ecaches("extents in other distances", 0x408, 0, 0, 70, "");
+	ecaches("extents of another arena", 0x400, 1, 0, 70, "");
+	ecaches("muzzy extents that coalesce late", 0x400, 0, 1, 70, "");
+	ecaches("a mutex that span more than it was taken", 0x400, 0, 0, 78, "");
+	changing("counters of a moment ago", je_bin(8) + 112, 6);
 	decay("10 s", 10000, 50000000, 4711, 60000000, 1);
 	decay("never", -1, 0, JE_ARENA + 0x300 - 120, 0, 1);
 	decay("an interval that is none", 10000, 50000001, 4711, 60000000, 0);

@@ -106,8 +106,8 @@ static void tcache_overflow(void)
 static void jemalloc_bins(void)
 {
 	fresh("jemalloc", "5.3.0");
-	facts_lock_make(&m, "jemalloc arena 0 bin 64", 0.03, 0);
-	facts_lock_make(&m, "jemalloc arena 0 bin 128", 0.03, 0);
+	facts_lock_make(&m, "jemalloc arena 0 bin 64 B", 0.03, 0);
+	facts_lock_make(&m, "jemalloc arena 0 bin 128 B", 0.03, 0);
 	ok(facts_ask(&m, "jemalloc-bins") == RULE_YES && facts_says(FINDING_DO, "narenas:16") && facts_found.cost_threads > 0.059, "jemalloc-bins: sums up");
 	m.f.cpus = 1, m.f.threads = 1, m.f.nlocks = 1;
 	ok(facts_ask(&m, "jemalloc-bins") == RULE_NO, "jemalloc-bins: little waiting");
@@ -131,7 +131,7 @@ static void tcmalloc(void)
 	struct lock_row *list, *heap;
 
 	fresh("tcmalloc", "2.10");
-	list = facts_lock_make(&m, "tcmalloc central list 64", 0.06, 0);
+	list = facts_lock_make(&m, "tcmalloc central list 8 (64 B)", 0.06, 0);
 	heap = facts_lock_make(&m, "tcmalloc page heap", 0.01, 0);
 	list->contended.value = heap->contended.value = 0.01;
 	ok(facts_ask(&m, "tcmalloc-thread-cache") == RULE_YES && facts_says(FINDING_DO, "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES=67108864") && facts_says(FINDING_DO, "TCMALLOC_TRANSFER_NUM_OBJ=1024"), "tcmalloc-thread-cache");

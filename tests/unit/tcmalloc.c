@@ -20,7 +20,7 @@ static void whole(unsigned flags, const char *what)
 	ok(a.large_objects == 1 && a.large_bytes == 16384 && a.mapped == 10 * 8192, "%s: large blocks, all of it", what);
 	c = sparse_class(&a, 32);
 	ok(c && c->live == TC_LIVE && c->cached == 40 && c->free == 56 && c->slabs == 1 && !c->pinned, "%s: a class", what);
-	ok(a.nlocks == 1 && a.lock[0].addr == tc_list(4) && a.lock[0].kind == HEAP_LOCK_SPIN && !strcmp(a.lock[0].name, "central list 32"), "%s: the lock of a list that was used", what);
+	ok(a.nlocks == 1 && a.lock[0].addr == tc_list(4) && a.lock[0].kind == HEAP_LOCK_SPIN && !strcmp(a.lock[0].name, "central list 4 (32 B)"), "%s: the lock of a list that was used", what);
 	ok(sum.what[ALLOCATOR_TRIMMABLE] == 7 * 8192, "%s: free spans are told", what);
 	if (flags & ALLOCATOR_FULL) {
 		ok(sum.what[ALLOCATOR_CACHED] == 40 * 32 && sum.what[ALLOCATOR_FREE] == 56 * 32, "%s: cached and free objects are told", what);
