@@ -103,9 +103,9 @@ static COLD void *slow_malloc(size_t n)
 {
 	struct slow slow;
 	uint64_t rate = sample_due(n);
-	slow_begin(&slow, rate != 0);
+	slow_begin(&slow, thread_self(), n, rate != 0);
 	void *p = real_malloc(n);
-	slow_end(&slow);
+	slow_end(&slow, thread_self());
 	sample_made(p, n, rate, &slow, WIRE_OP_MALLOC);
 	return p;
 }
@@ -133,13 +133,15 @@ static COLD void slow_free(void *p)
 	size_t usable = settings.exact ? real_usable_size(p, 0) : 0;
 	struct slow slow = { 0 };
 	int had = sample_forget(p, &b);
+	if (had) slow_begin_free(&slow, thread_self(), b.birth);
+	if (!had && !settings.exact) return real_free(p);
+	real_free(p);
+	if (UNLIKELY(slow.on)) {
+		slow_end(&slow, thread_self());
+		slow_record(&slow, WIRE_OP_FREE, sample_freeing(&b), b.size, sample_objects(&b));
+	}
 	if (had) sample_freed(&b);
 	if (p && settings.exact && life_running()) exact_freed(thread_self(), usable);
-	slow_begin(&slow, had);
-	if (LIKELY(!slow.on)) return real_free(p);
-	real_free(p);
-	slow_end(&slow);
-	slow_record(&slow, WIRE_OP_FREE, sample_freeing(&b), b.size, sample_objects(&b));
 }
 
 static ALWAYS_INLINE void free_by(struct thread *self, void *p)
@@ -194,14 +196,16 @@ static NOINLINE void leaf_begin(struct leaf *l, struct real *r, void *p, size_t 
 	l->rate = allocates ? sample_due(n) : 0;
 	l->frees = thread_self()->frees;
 	old_take(&l->old, p);
-	slow_begin(&l->slow, l->rate || l->old.had);
+	if (allocates) slow_begin(&l->slow, thread_self(), n, l->rate != 0);
+	else if (l->old.had) slow_begin_free(&l->slow, thread_self(), l->old.sample.birth);
+	else l->slow.on = l->slow.accounts = 0;
 }
 
 /* Did it free the old block by a public name, where that was counted (mimalloc's realloc)? As it depends on the call, its nature is
    never settled again. */
 static int leaf_end(struct leaf *l)
 {
-	slow_end(&l->slow);
+	slow_end(&l->slow, thread_self());
 	if (LIKELY(thread_self()->frees == l->frees)) return 0;
 	thread_self()->frees = l->frees;
 	real_unsettle(l->real);
@@ -327,10 +331,10 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 		struct unwind_mark mark = unwind_mark_here(); \
 		struct slow slow; \
 		uint64_t rate = sample_due(size); \
-		slow_begin(&slow, rate != 0); \
+		slow_begin(&slow, thread_self(), size, rate != 0); \
 		void *r; \
 		MARKED(r = ((void *(*) params)entry[AT_##name].fn) args); \
-		slow_end(&slow); \
+		slow_end(&slow, thread_self()); \
 		sample_made(r, size, rate, &slow, AT_##name == AT_calloc ? WIRE_OP_CALLOC : WIRE_OP_MALLOC); \
 		return r; \
 	} \
@@ -463,9 +467,9 @@ static COLD int slow_posix(struct real *e, void **out, size_t al, size_t n)
 	struct slow slow;
 	uint64_t rate = sample_due(n);
 	int failed;
-	slow_begin(&slow, rate != 0);
+	slow_begin(&slow, thread_self(), n, rate != 0);
 	MARKED(failed = ((int (*)(void **, size_t, size_t))e->fn)(out, al, n));
-	slow_end(&slow);
+	slow_end(&slow, thread_self());
 	sample_made(failed ? 0 : *out, n, rate, &slow, WIRE_OP_MALLOC);
 	return failed;
 }

@@ -26,7 +26,7 @@ static void arm(struct thread *t, int running)
 	if (rate > 1) gap = (uint64_t)(math_neg_log(math_random(&t->random)) * (double)rate) + 1;
 	t->rate = rate;
 	t->armed = t->gap = gap;
-	t->countdown = settings.exact ? 0 : gap;
+	t->countdown = settings.exact || t->ahead ? 0 : gap;
 }
 
 /* A sample is rare enough that hardly anything it needs is in the cache. Most of it can be named before the call of the allocator,
@@ -37,6 +37,16 @@ static void expect(const struct thread *t, size_t n)
 	__builtin_prefetch(&segment.classes[wire_class_of(n)], 1);
 	__builtin_prefetch(&s->samples, 1);
 	if (s->frames <= segment.frames_max - s->depth) unwind_expect(segment.frames + s->frames, s->depth);
+}
+
+/* The calling stack's site. Apart from its caller, as nothing else shall stand on the stack beside a kilobyte of addresses. */
+static NOINLINE uint32_t here(struct thread *t)
+{
+	uint64_t pc[WIRE_DEPTH_MAX];
+	if (UNLIKELY(scan_news())) modules_scan();
+	unsigned cut = 0, depth = unwind_here(&t->stack, pc, (unsigned)settings.depth, &cut);
+	if (cut) segment_lost(cut - 1);
+	return site_of(pc, depth, cut);
 }
 
 uint64_t sample_due(size_t n)
@@ -52,7 +62,7 @@ uint64_t sample_due(size_t n)
 		thread_enrol(t, life_generation());
 		arm(t, 1);
 	}
-	uint64_t *left = settings.exact ? &t->gap : &t->countdown;
+	uint64_t *left = settings.exact || t->ahead ? &t->gap : &t->countdown;
 	if (n < *left) {
 		*left -= n;
 		return 0;
@@ -64,7 +74,9 @@ uint64_t sample_due(size_t n)
 	arm(t, running);
 	t->samples += (uint64_t)running;
 	thread_flush(t);
-	return running ? rate : 0;
+	if (!running) return 0;
+	if (UNLIKELY(slow_wanted())) t->site = here(t);         /* before the call, so that what follows it comes as soon as it can */
+	return rate;
 }
 
 static struct site_weight weigh(uint64_t size, uint64_t rate)
@@ -74,17 +86,7 @@ static struct site_weight weigh(uint64_t size, uint64_t rate)
 	return (struct site_weight){ (uint64_t)(bytes + 0.5), (uint64_t)(65536 / hit), (uint64_t)(bytes * bytes * (1 - hit) / 1048576) };
 }
 
-/* The calling stack's site. Apart from its caller, as nothing else shall stand on the stack beside a kilobyte of addresses. */
-static NOINLINE uint32_t here(struct thread *t)
-{
-	uint64_t pc[WIRE_DEPTH_MAX];
-	if (UNLIKELY(scan_news())) modules_scan();
-	unsigned cut = 0, depth = unwind_here(&t->stack, pc, (unsigned)settings.depth, &cut);
-	if (cut) segment_lost(cut - 1);
-	return site_of(pc, depth, cut);
-}
-
-static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
+static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate)
 {
 	struct site_weight w = weigh(n, rate);
 	uint64_t now = cpu_ticks();
@@ -94,8 +96,13 @@ static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate, 
 	};
 	site_allocated(b.site, n, &w);
 	live_insert(&b);
-	if (UNLIKELY(s->on)) slow_record(s, op, b.site, n, w.objects_q16);
+	slow_plan(t, w.objects_q16);
 	life_tick(now);
+}
+
+static NOINLINE void record_slow(struct thread *t, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
+{
+	slow_record(s, op, t->site, n, s->large ? weigh(n, rate).objects_q16 : slow_owed(t));
 }
 
 void sample_made(void *p, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
@@ -106,9 +113,11 @@ void sample_made(void *p, size_t n, uint64_t rate, const struct slow *s, enum wi
 		return;
 	}
 	if (settings.exact && life_running()) exact_allocated(t, p, n);
-	if (!rate || !life_running()) return;
-	t->site = here(t);
-	record(t, p, n, rate, s, op);
+	if (LIKELY(!rate && !s->on)) return;
+	if (!life_running()) return;
+	if (LIKELY(!rate || !(s->accounts || s->large))) t->site = here(t);
+	if (UNLIKELY(s->on)) record_slow(t, n, rate, s, op);
+	if (rate) record(t, p, n, rate);
 }
 
 int sample_forget(void *p, struct wire_live *b)

@@ -14,7 +14,7 @@ static struct wire_thread *slot_of(const struct thread *t)
 
 static uint64_t spent(const struct thread *t)
 {
-	return t->bytes + t->armed - (settings.exact ? t->gap : t->countdown);
+	return t->bytes + t->armed - (settings.exact || t->ahead ? t->gap : t->countdown);
 }
 
 /* What was flushed so far is somebody else's account from now on. */
@@ -77,7 +77,7 @@ void thread_enrol(struct thread *t, uint32_t generation)
 	t->site = 0;
 	t->random = (now ^ (uint64_t)tid << 40 ^ (uint64_t)t) * 0x9E3779B97F4A7C15ULL | 1;
 	t->bytes = t->armed = t->samples = 0;
-	t->countdown = t->gap = 0;
+	t->countdown = t->gap = t->owed = t->ahead = 0;
 	t->allocs_base = t->allocs - 1; /* the call that came here counts */
 	t->frees_base = t->frees;
 	t->bytes_base = 0;

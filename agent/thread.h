@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 #include "cc.h"
+#include "slow.h"
 #include "unwind.h"
 
 struct thread {
@@ -18,7 +19,7 @@ struct thread {
 	/* from here on touched by the slow path only */
 	uint64_t armed;         /* what countdown was when it was last set */
 	uint64_t bytes;         /* requested before that */
-	uint64_t gap;           /* exact mode: the countdown proper, as countdown then stays 0 */
+	uint64_t gap;           /* the countdown proper, while countdown is kept at 0 so that each allocation is looked at: exact mode, ahead */
 	uint64_t rate;          /* the gap was drawn for */
 	uint64_t random;
 	uint32_t enrolled;      /* life.generation it belongs to; 0: not yet */
@@ -26,6 +27,9 @@ struct thread {
 	uint32_t id;            /* wire_thread_id; slot 0 when there was no room */
 	uint32_t epoch;
 	uint32_t site;          /* of its last sample */
+	uint32_t ahead;         /* calls are timed (slow.h): so many allocations until one has been; 0: none is to be */
+	uint64_t owed;          /* calls that the next timed one stands for */
+	struct slow_account account;
 	uint64_t allocs_base, bytes_base, frees_base, samples;
 	struct unwind_bounds stack;
 };

@@ -86,7 +86,7 @@ struct wire_control {
 	uint64_t rate;                  /* mean bytes between samples; 1: every allocation, exactly. 0 is read as 1 */
 	uint32_t running;               /* 0: take no new samples (frees are still followed) */
 	uint32_t epoch;                 /* raised by one to reset: totals and live records of older epochs no longer count */
-	uint32_t timing;                /* not 0: time the calls that are sampled (two system calls each) */
+	uint32_t timing;                /* not 0: time calls, about as many as are sampled (two or three system calls each) */
 	uint32_t reserved;
 };
 
@@ -186,7 +186,7 @@ struct wire_exact { uint64_t allocs, requested, usable, frees, freed_usable; };
 
 enum wire_op { WIRE_OP_MALLOC /* and aligned forms, operator new */, WIRE_OP_CALLOC, WIRE_OP_REALLOC, WIRE_OP_FREE, WIRE_OPS };
 
-/* Timed calls of one kind and size class; each stands for as many as its sample does. Time beyond the usual is told apart by what the
+/* Timed calls of one kind and size class; each stands for as many as the sample does that it was chosen by. Time beyond the usual is told apart by what the
    kernel counted meanwhile: a voluntary switch is a wait for a lock, a minor fault a page fault, another switch lost to other threads;
    none of them, but eight times the usual and more, is spinning, in user mode or in futex calls that return at once. */
 struct wire_timing {

@@ -57,15 +57,23 @@ static void how_long(const struct lock_calls *c, unsigned limit)
 	}
 }
 
+/* In six columns, also what one call makes of a short watch. */
+static char *threads(double v, char buf[UNITS_MAX])
+{
+	snprintf(buf, UNITS_MAX, "%.*f", v < 99.9995 ? 3 : v < 9999.95 ? 1 : 0, v);
+	return buf;
+}
+
 static void where_to(const struct lock_calls *c, unsigned limit)
 {
-	char size[32];
+	char size[32], b[7][UNITS_MAX];
 
 	printf("  %-8s %-11s %6s %7s %9s %9s %7s %7s %7s\n", "threads", "bytes", "in all", "±", "lock wait", "spin/kern", "fault", "preempt", "plain");
 	for (size_t i = 0; i < c->nrows; i++) {
 		const struct lock_call *x = &c->row[i];
 		if (!shown(c, i, limit) || (!is_all(x) && x->total < 0.0005)) continue;
-		printf("  %-8s %-11s %6.3f %6.3f %9.3f %9.3f %7.3f %7.3f %7.3f\n", is_all(x) ? x->op : "", sizes(x, size), x->total, x->error, x->wait, x->slow, x->fault, x->preempted, x->plain);
+		printf("  %-8s %-11s %6s %6s %9s %9s %7s %7s %7s\n", is_all(x) ? x->op : "", sizes(x, size), threads(x->total, b[0]), threads(x->error, b[1]), threads(x->wait, b[2]),
+		       threads(x->slow, b[3]), threads(x->fault, b[4]), threads(x->preempted, b[5]), threads(x->plain, b[6]));
 	}
 }
 
