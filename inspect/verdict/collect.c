@@ -146,7 +146,18 @@ static void read_heap(struct watch *w, struct facts_moment *m, int first)
 	f->heap_group.known = 1;
 }
 
-/* Everything of one moment. 0, or -1: it has ended. */
+/* Is it still there, and the same program? 0, or -1. */
+static int same(struct watch *w, struct proc *p)
+{
+	struct err e;
+
+	if (proc_read(p, w->t.pid, &e) || p->start_ticks != w->t.proc.start_ticks || p->state == 'Z' || p->state == 'X') w->f->exited = 1;
+	else w->another = strcmp(p->exe, w->t.proc.exe) != 0;
+	return -(w->f->exited || w->another);
+}
+
+/* Everything of one moment. The heap first, as that takes long on a busy machine: the cheap figures and the time are of when its walk was over, so
+   that they can be compared. The watch begins after the first. 0, or -1: it has ended. */
 static int moment(struct watch *w, int ends)
 {
 	struct facts *f = w->f;
@@ -155,16 +166,18 @@ static int moment(struct watch *w, int ends)
 	struct proc p;
 	struct err e;
 
-	*m = (struct facts_moment){ .at = now() - w->begin, .swap = NAN, .live = NAN, .live_error = NAN, .held_free = NAN };
-	if (proc_read(&p, w->t.pid, &e) || p.start_ticks != w->t.proc.start_ticks || p.state == 'Z' || p.state == 'X' || usage_read(&u, w->t.pid, &e)) {
+	*m = (struct facts_moment){ .swap = NAN, .live = NAN, .live_error = NAN, .held_free = NAN };
+	if (same(w, &p)) return -1;
+	if (ends || now() >= w->heap_again) {
+		read_heap(w, m, !f->nseries);
+		if (same(w, &p)) return -1;
+	}
+	if (usage_read(&u, w->t.pid, &e)) {
 		f->exited = 1;
 		return -1;
 	}
-	if (strcmp(p.exe, w->t.proc.exe)) {
-		w->another = 1;
-		return -1;
-	}
-	if (ends || now() >= w->heap_again) read_heap(w, m, !f->nseries);
+	if (!f->nseries) w->begin = now();
+	m->at = now() - w->begin;
 	m->rss = (double)p.rss_bytes;
 	m->threads = p.threads;
 	m->minor_faults = (double)u.minor_faults;
@@ -234,7 +247,6 @@ int collect(pid_t pid, const struct collect_options *o, struct facts *f, struct 
 	struct shrink *shrink = shrink_begin(pid);
 	/* also now: it may not be there at the end */
 	machine_fill(f, pid);
-	w.begin = now();
 	series(&w);
 	f->shrinks = shrink_end(shrink);
 	if (!f->exited) machine_fill(f, pid);

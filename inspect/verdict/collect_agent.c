@@ -30,18 +30,6 @@ struct collect_agent {
 	struct moment moment[FACTS_MOMENTS];
 };
 
-struct collect_agent *collect_agent_begin(pid_t pid, struct facts *f)
-{
-	struct collect_agent *a = xcalloc(1, sizeof *a);
-	struct err e;
-
-	a->pid = pid;
-	if (!agent_open(pid, &a->agent, &e)) return a;
-	snprintf(f->agent_group.why, sizeof f->agent_group.why, "%.230s", e.text);
-	free(a);
-	return NULL;
-}
-
 static int by_name(const void *x, const void *y)
 {
 	const struct seen *a = x, *b = y;
@@ -63,15 +51,17 @@ static void symbols_for(struct collect_agent *a, const struct snapshot *s)
 	a->nmodules = s->nmodules;
 }
 
+static void drop(struct moment *m)
+{
+	for (size_t k = 0; k < m->n; k++) free((void *)(uintptr_t)m->row[k].function), free((void *)(uintptr_t)m->row[k].caller);
+	free(m->row);
+	*m = (struct moment){ 0 };
+}
+
 /* After a reset everything before it speaks of other samples. */
 static void forget(struct collect_agent *a, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct moment *m = &a->moment[i];
-		for (size_t k = 0; k < m->n; k++) free((void *)(uintptr_t)m->row[k].function), free((void *)(uintptr_t)m->row[k].caller);
-		free(m->row);
-		*m = (struct moment){ 0 };
-	}
+	for (size_t i = 0; i < n; i++) drop(&a->moment[i]);
 	if (a->have_first) snapshot_free(&a->first);
 	a->have_first = 0;
 }
@@ -89,6 +79,35 @@ static void keep(struct collect_agent *a, struct moment *m, const struct snapsho
 	}
 	qsort(m->row, m->n, sizeof *m->row, by_name);
 	sites_free(&sites);
+}
+
+/* Its sites are named once before anything is timed: the first names are dear. */
+static void warm_up(struct collect_agent *a)
+{
+	struct moment m = { 0 };
+	struct snapshot s;
+	struct err e;
+
+	if (agent_snapshot(a->agent, &s, &e)) return;
+	symbols_for(a, &s);
+	keep(a, &m, &s);
+	drop(&m);
+	snapshot_free(&s);
+}
+
+struct collect_agent *collect_agent_begin(pid_t pid, struct facts *f)
+{
+	struct collect_agent *a = xcalloc(1, sizeof *a);
+	struct err e;
+
+	a->pid = pid;
+	if (!agent_open(pid, &a->agent, &e)) {
+		warm_up(a);
+		return a;
+	}
+	snprintf(f->agent_group.why, sizeof f->agent_group.why, "%.230s", e.text);
+	free(a);
+	return NULL;
 }
 
 void collect_agent_moment(struct collect_agent *a, size_t i)

@@ -9,6 +9,8 @@
 #include "inspect/verdict/facts.h"
 #include "inspect/verdict/rule.h"
 
+enum { PAGE = 4096 };
+
 static int ascending(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -86,12 +88,20 @@ void growth_of_site(const struct facts *f, const struct facts_site *s, struct gr
 	line_of(at, s->live_at, f->nseries, f->watch_s, out);
 }
 
-unsigned growth_from_faults(const struct facts *f, struct finding *x)
+/* What of the pages that were faulted in is growth. With huge pages a fault brings more than its page; NAN: not known. */
+static double kept_of_faults(const struct facts *f, const struct growth *g)
+{
+	double faults = facts_rate(f, offsetof(struct facts_moment, minor_faults)) * f->watch_s;
+
+	return faults > 0 ? fmin(fmax(g->rss.rise, 0) / (faults * PAGE), 1) : NAN;
+}
+
+void growth_from_faults(const struct facts *f, const struct growth *g, unsigned part, struct finding *x)
 {
 	static const double least = 0.1;
-	unsigned n = 0;
+	double kept = kept_of_faults(f, g);
 
-	for (; n < f->nfaults && n < 3 && f->fault[n].share >= least; n++)
-		finding_say(x, FINDING_FROM, "%s: touched %.0f %% of the new memory, by page faults", f->fault[n].stack, 100 * f->fault[n].share);
-	return n;
+	for (size_t i = 0; i < f->nfaults && i < 3 && f->fault[i].share >= least; i++)
+		finding_say(x, part, "%s: the first to touch %.0f %% of the pages that came, by page faults", f->fault[i].stack, 100 * f->fault[i].share);
+	if (f->nfaults && !isnan(kept)) finding_say(x, FINDING_EVIDENCE, "of the pages that came %.0f %% are growth of RSS%s", 100 * kept, kept < 0.5 ? ": most were given back meanwhile" : "");
 }

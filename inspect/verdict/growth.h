@@ -31,8 +31,9 @@ struct growth {
 
 void growth_of(const struct facts *f, struct growth *g);
 struct finding;
-/* FINDING_FROM: who touched new memory meanwhile, by page faults; how many lines. */
-unsigned growth_from_faults(const struct facts *f, struct finding *x);
+/* Who touched new memory first meanwhile, by page faults: lines of the finding, and how much of it was growth. That is who makes resident memory
+   grow, and not who keeps live memory: freed blocks are used again without a fault, by whomever. `part`: FINDING_FROM, FINDING_EVIDENCE. */
+void growth_from_faults(const struct facts *f, const struct growth *g, unsigned part, struct finding *x);
 /* Of one site, over the moments. */
 void growth_of_site(const struct facts *f, const struct facts_site *s, struct growth_line *out);
 

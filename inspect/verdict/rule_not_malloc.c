@@ -15,13 +15,13 @@ static const double share_of_growth = 0.6, near_limit = 0.8, share_of_rss = 0.5,
 static const char of_none[] = "anonymous, of no allocator", stacks[] = "thread stacks";
 
 /* The rows that are no allocator's, by what they are, and what can be done about each. */
-static const struct { const char *row, *cause, *advice; } known[] = {
-	{ stacks, "each thread touches its own stack, and what was touched once stays", "have fewer threads, or smaller stacks: ulimit -s before the start, pthread_attr_setstacksize in the program" },
-	{ "other mapped files", "files that are mapped count as resident while they are in the page cache: the kernel takes clean pages back when it needs them", "nothing, unless it is written to: munmap or madvise(MADV_DONTNEED) what is no longer read" },
-	{ "shared memory", "shared memory (shm, memfd, tmpfs, a database's buffers) stays until it is removed, and counts in each process that touched it", "the size is a setting of the program (shared_buffers and the like)" },
-	{ "generated code", "a JIT compiler keeps the code it makes", "limit its code cache (JVM: -XX:ReservedCodeCacheSize; node: --jitless or --max-lazy)" },
-	{ "program and library files", "the program's own data (.data, .bss) and code", "static tables: their size is in the program" },
-	{ of_none, "memory that the program maps itself: a runtime's heap, buffers made with mmap, a GPU's driver, huge blocks of an allocator that is not known", "find who maps it: strace -f -k -e trace=mmap,munmap,mremap,brk" },
+static const struct { const char *row; int exists; /* whether it is touched or not */ const char *cause, *advice; } known[] = {
+	{ stacks, 0, "each thread touches its own stack, and what was touched once stays", "have fewer threads, or smaller stacks: ulimit -s before the start, pthread_attr_setstacksize in the program" },
+	{ "other mapped files", 1, "files that are mapped count as resident while they are in the page cache: the kernel takes clean pages back when it needs them", "nothing, unless it is written to: munmap or madvise(MADV_DONTNEED) what is no longer read" },
+	{ "shared memory", 1, "shared memory (shm, memfd, tmpfs, a database's buffers) stays until it is removed, and counts in each process that touched it", "the size is a setting of the program (shared_buffers and the like)" },
+	{ "generated code", 0, "a JIT compiler keeps the code it makes", "limit its code cache (JVM: -XX:ReservedCodeCacheSize; node: --jitless or --max-lazy)" },
+	{ "program and library files", 1, "the program's own data (.data, .bss) and code", "static tables: their size is in the program" },
+	{ of_none, 0, "memory that the program maps itself: a runtime's heap, buffers made with mmap, a GPU's driver, huge blocks of an allocator that is not known", "find who maps it: strace -f -k -e trace=mmap,munmap,mremap,brk" },
 };
 
 static const char *runtime_advice(const char *runtime)
@@ -54,6 +54,24 @@ static void advise(const struct facts *f, const char *row, struct finding *x)
 	finding_say(x, FINDING_CHECK, "alloctop heap --by map %d", (int)f->id.pid);
 }
 
+static double mapped(const struct heap *h, const char *row)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < h->nmaps; i++)
+		if (!strcmp(h->map[i].what, row)) sum += (double)(h->map[i].end - h->map[i].start);
+	return sum;
+}
+
+/* A page of a file, or of memory that others share, is there before this process looks at it: a database that reads on in its buffers takes no
+   memory by that. It does when more is mapped. */
+static int only_touched(const struct facts *f, const char *row, double by)
+{
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (known[i].exists && !strcmp(known[i].row, row)) return mapped(&f->heap, row) - mapped(&f->before, row) < by / 2;
+	return 0;
+}
+
 /* The row that grew most from the beginning to the end. */
 static const struct ledger_row *grown_most(const struct facts *f, double *by)
 {
@@ -63,7 +81,7 @@ static const struct ledger_row *grown_most(const struct facts *f, double *by)
 	for (size_t i = 0; i < f->heap.ledger.nrows; i++) {
 		const struct ledger_row *r = &f->heap.ledger.row[i];
 		double grown = (double)r->bytes - (double)ledger_bytes(&f->before.ledger, r->name);
-		if (!is_allocators(r->name) && grown > *by) *by = grown, most = r;
+		if (!is_allocators(r->name) && grown > *by && !only_touched(f, r->name, grown)) *by = grown, most = r;
 	}
 	return most;
 }
@@ -82,7 +100,7 @@ static enum rule_answer growing(const struct facts *f, struct finding *x)
 	finding_say(x, FINDING_EVIDENCE, "in %s RSS rose by %s, live memory by %s, free memory held by %s; p = %.1g", units_seconds(f->watch_s, rate), units_bytes(g.rss.rise, rss),
 	            units_bytes(fmax(g.live.rise, 0), live), units_bytes(fmax(g.held.rise, 0), held), g.rss.trend.p);
 	finding_say(x, FINDING_EVIDENCE, "%s grew by %s, to %s (threshold: %.0f %% of the growth)", r->name, units_bytes(by, grown), units_bytes((double)r->bytes, held), 100 * share_of_growth);
-	growth_from_faults(f, x);
+	growth_from_faults(f, &g, FINDING_FROM, x);
 	advise(f, r->name, x);
 	x->certainty = f->uptime_s < 60 ? FINDING_POSSIBLE : FINDING_LIKELY;
 	x->cost_bytes = g.rss.rise / f->watch_s * 3600;
@@ -132,9 +150,10 @@ const struct rule rule_not_malloc = {
 	.kind = "NOT-MALLOC",
 	.title = "memory that no malloc has anything to do with",
 	.explanation = "Resident memory is more than malloc: stacks of threads, mapped files, shared memory, code made by a compiler at run time, heaps that a language's runtime maps itself. The ledger has a row "
-	               "for each. When resident memory grows and neither live nor held memory does, the row that grew says what it is; settings of an allocator do nothing for it. Without growth it is named only where "
-	               "it hurts: thread stacks that are a large part, or a process near the limit of its control group.",
-	.threshold = "RSS grows (see leak: the same test) and one row of the ledger that is no allocator's by at least 60 % of that; or thread stacks of at least 64M and 30 % of RSS; or RSS of at least 80 % of the memory limit, half of it in no allocator",
+	               "for each. When resident memory grows and neither live nor held memory does, the row that grew says what it is; settings of an allocator do nothing for it. Files and shared memory grow only "
+	               "where more of them is mapped: who touches page after page of what is mapped already, as a database does in its buffers, uses no more memory than before. Without growth it is named "
+	               "only where it hurts: thread stacks that are a large part, or a process near the limit of its control group.",
+	.threshold = "RSS grows (see leak: the same test) and one row of the ledger that is no allocator's by at least 60 % of that, files and shared memory only if half as much more is mapped; or thread stacks of at least 64M and 30 % of RSS; or RSS of at least 80 % of the memory limit, half of it in no allocator",
 	.source = "proc_pid_smaps(5), pthread_attr_setstacksize(3), cgroups(7)",
 	.test = test,
 };

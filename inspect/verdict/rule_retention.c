@@ -45,7 +45,7 @@ static enum rule_answer test(const struct facts *f, struct finding *x)
 	finding_say(x, FINDING_EVIDENCE, "in %s RSS rose by %s, live by %s%s, free and held by %s; p = %.1g for RSS", units_seconds(f->watch_s, rate), units_bytes(g.rss.rise, rss), g.live.rise < 0 ? "-" : "",
 	            units_bytes(fabs(g.live.rise), live), units_bytes(g.held.rise, held), g.rss.trend.p);
 	finding_say(x, FINDING_EVIDENCE, "threshold: live at most %.0f %% of the rise, held free at least %.0f %%", 100 * live_at_most, 100 * held_at_least);
-	growth_from_faults(f, x);
+	growth_from_faults(f, &g, FINDING_FROM, x);
 	finding_say(x, FINDING_CAUSE, "freed blocks are not used again soon enough, for other sizes, by other threads or in other places, so that new memory is taken; it is no leak");
 	say_advice(f, x);
 	finding_say(x, FINDING_EFFECT, "RSS follows live memory more closely");

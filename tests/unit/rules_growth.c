@@ -33,6 +33,38 @@ static void none(const char *what, const char *but)
 		if (!but || strcmp(all[i], but)) ok(facts_ask(&m, all[i]) == RULE_NO, "%s: no %s", what, all[i]);
 }
 
+/* What is said of a leak while no site is known. */
+static void nameless(void)
+{
+	struct heap_class was = { .size = 496, .live = 1000, .requested = 1000 * 480 };
+	struct heap_allocator before;
+
+	m.f.fault = &(struct facts_from){ .stack = "reuse()", .share = 0.9 };
+	m.f.nfaults = 1;
+	for (size_t i = 0; i < m.f.nseries; i++) m.f.series[i].minor_faults = (double)i * 1280;
+	ok(facts_ask(&m, "leak") == RULE_YES && facts_says(FINDING_EVIDENCE, "reuse(): the first to touch 90 %") && !facts_says(FINDING_FROM, "reuse()"), "who touches new pages is evidence, not where it comes from");
+	ok(facts_says(FINDING_EVIDENCE, "10 % are growth of RSS: most were given back") && facts_says(FINDING_EVIDENCE, "need not be who keeps"), "and how much of that is growth");
+	ok(!facts_says(FINDING_EVIDENCE, "more blocks"), "nothing is said of classes that were not read");
+	m.class[0] = (struct heap_class){ .size = 496, .live = 21000, .requested = 1000 * 480 + 20000 * 400 };
+	m.class[1] = (struct heap_class){ .size = 1024, .live = 900, .requested = HEAP_UNKNOWN };
+	m.allocator[0].nclasses = 2;
+	before = m.allocator[0];
+	before.class = &was;
+	before.nclasses = 1;
+	before.live_bytes -= 10 * FACTS_MIB;
+	m.f.before.allocator = &before;
+	m.f.before.nallocators = 1;
+	ok(facts_ask(&m, "leak") == RULE_YES && facts_says(FINDING_EVIDENCE, "20.0k more blocks of up to 496 bytes, asked for as 400 on average: 9.46M, 95 % of the growth"), "the class that grew, and what was asked for");
+	ok(!facts_says(FINDING_EVIDENCE, "1024"), "not one that grew by less than a tenth");
+	m.f.id.is_static = 1;
+	ok(facts_ask(&m, "leak") == RULE_YES && facts_says(FINDING_DO, "alloctop attach 412, which takes a static program when"), "a static program can be attached to");
+	m.f.agent_group.known = 1;
+	m.f.sample_rate = 512 << 10;
+	ok(facts_ask(&m, "leak") == RULE_YES && facts_says(FINDING_FROM, "at one sample per 512K") && facts_says(FINDING_DO, "alloctop set 412 rate=64K"), "with an agent that saw too few samples: what to set");
+	m.f.before.allocator = NULL;
+	m.f.before.nallocators = 0;
+}
+
 static void leak(void)
 {
 	struct facts_site *s;
@@ -52,6 +84,7 @@ static void leak(void)
 	ok(strstr(facts_found.headline, "1.00M/s") || strstr(facts_found.headline, "0.99M/s") || strstr(facts_found.headline, "1.0"), "the rate is said: %s", facts_found.headline);
 	ok(facts_says(FINDING_FROM, "no agent"), "without an agent it says what would name the function");
 	ok(facts_found.cost_bytes > 3000.0 * FACTS_MIB, "costs what it would take in an hour");
+	nameless();
 	fresh();
 	grow(2, 2, 0, 4);
 	ok(facts_ask(&m, "leak") == RULE_NO, "a rise that is lost in the scatter");
@@ -129,6 +162,24 @@ static void fragmentation(void)
 	ok(facts_ask(&m, "fragmentation") == RULE_UNKNOWN, "a heap that was not read is not called whole");
 }
 
+/* Shared memory that becomes resident: mapped before, or more of it mapped. */
+static void touched(void)
+{
+	struct heap_map before = { .start = 0x100000000, .end = 0x100000000 + 64 * FACTS_MIB, .what = "shared memory" }, now = before;
+
+	fresh();
+	facts_unmake(&m);
+	facts_make(&m, "glibc", "2.36");
+	facts_row(&m, "glibc: live", 80, 80);
+	facts_row(&m, "shared memory", 20, 10);
+	grow(10, 0, 0, 0.1);
+	m.f.before.map = &before, m.f.heap.map = &now, m.f.before.nmaps = m.f.heap.nmaps = 1;
+	ok(facts_ask(&m, "not-malloc") == RULE_NO, "buffers that were mapped before are only touched");
+	now.end += 8 * FACTS_MIB;
+	ok(facts_ask(&m, "not-malloc") == RULE_YES && strstr(facts_found.headline, "shared memory"), "more of them mapped is growth");
+	m.f.before.nmaps = m.f.heap.nmaps = 0;
+}
+
 static void not_malloc(void)
 {
 	fresh();
@@ -143,6 +194,7 @@ static void not_malloc(void)
 	ok(facts_ask(&m, "not-malloc") == RULE_YES && facts_says(FINDING_DO, "max-old-space-size"), "of node it is V8's heap");
 	m.f.before.ledger.row[1].bytes = 18 * FACTS_MIB;
 	ok(facts_ask(&m, "not-malloc") == RULE_NO, "no row that grew, no finding");
+	touched();
 	fresh();
 	facts_row(&m, "thread stacks", 65, 65);
 	ok(facts_ask(&m, "not-malloc") == RULE_YES && facts_found.certainty == FINDING_CERTAIN, "65M of stacks");
