@@ -105,6 +105,11 @@ double facts_rate(const struct facts *f, size_t figure)
 	return until > at ? (last - first) / (until - at) : NAN;
 }
 
+double facts_cpu(const struct facts *f)
+{
+	return facts_rate(f, offsetof(struct facts_moment, user_s)) + facts_rate(f, offsetof(struct facts_moment, system_s));
+}
+
 void facts_free(struct facts *f)
 {
 	for (size_t i = 0; i < f->nlocks; i++) {

@@ -32,6 +32,7 @@ struct facts_identity {
 	int secure;                     /* setuid and the like: the linker ignores LD_PRELOAD and settings */
 	int container;                  /* it has another root than we */
 	char system[32];                /* ID of its /etc/os-release: "alpine", "debian"; "" unknown */
+	unsigned release;               /* of that the major number of VERSION_ID; 0 unknown */
 	int rust, cxx, go;              /* evidence that it is written in these: what a recipe has to say differs */
 	char runtime[16];               /* of a managed heap: "node", "java", "python", "ruby"; "" none is known */
 	struct facts_group env_group;
@@ -146,6 +147,8 @@ double facts_steady(const struct facts *f, const char *allocator, const char *pa
 const char *facts_env(const struct facts *f, const char *name);
 /* Is `version` ("2.36", "5.2.1", "2.35..2.42": its lower end) at least major.minor? 1, 0, -1 not known. */
 int facts_version(const char *version, unsigned major, unsigned minor);
+/* Processors that it kept busy; NAN. */
+double facts_cpu(const struct facts *f);
 /* Over the series, first known to last known, per second; NAN when fewer than two moments know it. `figure`: offsetof(struct facts_moment, …). */
 double facts_rate(const struct facts *f, size_t figure);
 

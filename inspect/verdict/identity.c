@@ -180,13 +180,13 @@ static void read_system(struct facts_identity *id)
 	if (root < 0) return;
 	if (!fstat(root, &theirs) && !stat("/", &ours)) id->container = theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino;
 	text = slurp(root_file(root, "/etc/os-release"), 16 << 10, &n);
-	for (s = text; s && *s; s = strchr(s, '\n') ? strchr(s, '\n') + 1 : NULL)
-		if (begins(s, "ID=")) {
-			s += 3 + (s[3] == '"');
-			snprintf(id->system, sizeof id->system, "%.*s", (int)strcspn(s, "\"\n"), s);
-			plain_text(id->system);
-			break;
-		}
+	for (s = text; s && *s; s = strchr(s, '\n') ? strchr(s, '\n') + 1 : NULL) {
+		if (begins(s, "VERSION_ID=")) id->release = (unsigned)strtoul(s + 11 + (s[11] == '"'), NULL, 10);
+		if (!begins(s, "ID=")) continue;
+		s += 3 + (s[3] == '"');
+		snprintf(id->system, sizeof id->system, "%.*s", (int)strcspn(s, "\"\n"), s);
+		plain_text(id->system);
+	}
 	free(text);
 	close(root);
 }

@@ -9,7 +9,7 @@
 #include "inspect/verdict/facts.h"
 #include "inspect/verdict/rule.h"
 
-enum { VALUE = 640 };
+enum { VALUE = 640, TUNABLES = 2 };
 
 static const char *where(const struct facts *f)
 {
@@ -22,18 +22,34 @@ static void warn_secure(const struct facts *f, struct finding *out)
 	if (f->id.secure) finding_say(out, FINDING_DO, "it gains privileges when it starts: libc and linker ignore these variables then, unless it is started as that user");
 }
 
-static void say_variable(const struct facts *f, struct finding *out, const char *name, const char *value, const char *also)
+static void add(char buf[RECIPE_MAX], const char *name, const char *value)
 {
-	const char *now = facts_env(f, name);
+	size_t at = strlen(buf);
 
-	if (now && *now) finding_say(out, FINDING_DO, "start it with %s=%s%s%s; now it has %s=%s", name, value, where(f), also, name, now);
-	else finding_say(out, FINDING_DO, "start it with %s=%s%s%s", name, value, where(f), also);
+	snprintf(buf + at, RECIPE_MAX - at, "%s%s=%s", at ? " " : "", name, value);
+}
+
+static void say_variables(const struct facts *f, struct finding *out, const struct recipe_setting *s, size_t n, const char *also)
+{
+	char wanted[RECIPE_MAX] = "", now[RECIPE_MAX] = "";
+
+	for (size_t i = 0; i < n; i++) {
+		const char *v = facts_env(f, s[i].name);
+		add(wanted, s[i].name, s[i].value);
+		if (v && *v) add(now, s[i].name, v);
+	}
+	finding_say(out, FINDING_DO, "start it with %s%s%s%s%s", wanted, where(f), also, *now ? "; now it has " : "", now);
 	warn_secure(f, out);
+}
+
+void recipe_variables(const struct facts *f, struct finding *out, const struct recipe_setting *s, size_t n)
+{
+	say_variables(f, out, s, n, "");
 }
 
 void recipe_variable(const struct facts *f, struct finding *out, const char *name, const char *value)
 {
-	say_variable(f, out, name, value, "");
+	say_variables(f, out, &(struct recipe_setting){ name, value }, 1, "");
 }
 
 /* ---- lists of key and value, with one or more of them replaced ---- */
@@ -60,62 +76,106 @@ static void merge(const char *now, const char *with, char end, char equals, char
 	if (at < n) snprintf(buf + at, n - at, "%s", with);
 }
 
-void recipe_tunable(const struct facts *f, struct finding *out, const char *tunable, const char *variable, const char *value)
+void recipe_tunables(const struct facts *f, struct finding *out, const struct recipe_tunable *t, size_t n)
 {
 	const char *now = facts_env(f, "GLIBC_TUNABLES");
 	const struct heap_allocator *a = facts_allocator(f, "glibc");
-	int tunables = facts_version(*f->id.libc_version ? f->id.libc_version : a ? a->version : "", 2, 26);
-	char entry[VALUE / 2], merged[VALUE], key[96], also[VALUE + 64] = "";
+	int tunables = facts_version(*f->id.libc_version ? f->id.libc_version : a ? a->version : "", 2, 26), variables = n <= TUNABLES;
+	char entries[VALUE / 2] = "", merged[VALUE], also[VALUE + 64] = "";
+	struct recipe_setting s[TUNABLES];
+	size_t at = 0;
 
-	snprintf(entry, sizeof entry, "glibc.malloc.%s=%s", tunable, value);
-	snprintf(key, sizeof key, "glibc.malloc.%s", tunable);
-	merge(now, entry, ':', '=', merged, sizeof merged);
-	int set = now && has_key(now, key, strlen(key), ':', '=');
-	if (variable && !set) {
+	for (size_t i = 0; i < n && at < sizeof entries; i++) {
+		size_t begin = at + !!at;
+		at += (size_t)snprintf(entries + at, sizeof entries - at, "%sglibc.malloc.%s=%s", at ? ":" : "", t[i].tunable, t[i].value);
+		/* what is set as a tunable comes before the variable */
+		int set = begin < sizeof entries && now && has_key(now, entries + begin, strcspn(entries + begin, "="), ':', '=');
+		variables &= t[i].variable && !set;
+		if (i < TUNABLES) s[i] = (struct recipe_setting){ t[i].variable, t[i].value };
+	}
+	merge(now, entries, ':', '=', merged, sizeof merged);
+	if (variables) {
 		if (tunables == 1) snprintf(also, sizeof also, ", or GLIBC_TUNABLES=%s", merged);
-		say_variable(f, out, variable, value, also);
+		say_variables(f, out, s, n, also);
 	} else if (tunables == 0) {
 		finding_say(out, FINDING_DO, "this version of glibc has no variable for it (2.26 has): set it with mallopt(3) in the program");
 	} else {
-		say_variable(f, out, "GLIBC_TUNABLES", merged, "");
+		recipe_variable(f, out, "GLIBC_TUNABLES", merged);
 	}
+}
+
+void recipe_tunable(const struct facts *f, struct finding *out, const char *tunable, const char *variable, const char *value)
+{
+	recipe_tunables(f, out, &(struct recipe_tunable){ tunable, variable, value }, 1);
+}
+
+/* The name of jemalloc's variable: with the prefix of its functions. */
+static void jemalloc_name(const struct facts *f, const struct heap_allocator *a, char name[48])
+{
+	const struct facts_deployed *d = facts_deployed(f, a);
+	size_t n = 0;
+
+	for (const char *p = d ? d->prefix : ""; *p && n < 48 - 16; p++) name[n++] = (char)toupper((unsigned char)*p);
+	snprintf(name + n, 48 - n, "MALLOC_CONF");
 }
 
 void recipe_jemalloc(const struct facts *f, struct finding *out, const struct heap_allocator *a, const char *options)
 {
-	const struct facts_deployed *d = facts_deployed(f, a);
-	char name[48] = "", merged[VALUE];
-	size_t n = 0;
+	char name[48], merged[VALUE];
 
-	for (const char *p = d ? d->prefix : ""; *p && n < sizeof name - 16; p++) name[n++] = (char)toupper((unsigned char)*p);
-	snprintf(name + n, sizeof name - n, "MALLOC_CONF");
+	jemalloc_name(f, a, name);
 	merge(facts_env(f, name), options, ',', ':', merged, sizeof merged);
-	say_variable(f, out, name, merged, "");
+	recipe_variable(f, out, name, merged);
+}
+
+const char *recipe_jemalloc_variable(const struct facts *f, const struct heap_allocator *a, const char *options, char buf[RECIPE_MAX])
+{
+	char name[48], merged[VALUE];
+
+	jemalloc_name(f, a, name);
+	merge(facts_env(f, name), options, ',', ':', merged, sizeof merged);
+	snprintf(buf, RECIPE_MAX, "%s=%s", name, merged);
+	return buf;
+}
+
+void recipe_mimalloc_delay(const struct facts *f, struct finding *out, const struct heap_allocator *a, const char *ms)
+{
+	const struct recipe_setting both[] = { { "MIMALLOC_PURGE_DELAY", ms }, { "MIMALLOC_DECOMMIT_DELAY", ms } };
+
+	recipe_variables(f, out, both, facts_version(a->version, 2, 1) == 1 ? 1 : 2);
 }
 
 /* ---- another allocator ---- */
 
-static const struct package { const char *system, *which, *install, *path; } packages[] = {
-	{ "alpine", "mimalloc", "apk add mimalloc2-insecure", "/usr/lib/libmimalloc-insecure.so.2" },
-	{ "alpine", "jemalloc", "apk add jemalloc", "/usr/lib/libjemalloc.so.2" },
-	{ "alpine", "tcmalloc", "apk add gperftools-libs", "/usr/lib/libtcmalloc_minimal.so.4" },
-	{ "debian", "jemalloc", "apt install libjemalloc2", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2" },
-	{ "debian", "mimalloc", "apt install libmimalloc2.0", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2" },
-	{ "debian", "tcmalloc", "apt install libtcmalloc-minimal4", "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4" },
-	{ "ubuntu", "jemalloc", "apt install libjemalloc2", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2" },
-	{ "ubuntu", "mimalloc", "apt install libmimalloc2.0", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2" },
-	{ "ubuntu", "tcmalloc", "apt install libtcmalloc-minimal4", "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4" },
-	{ "fedora", "jemalloc", "dnf install jemalloc", "/usr/lib64/libjemalloc.so.2" },
-	{ "fedora", "mimalloc", "dnf install mimalloc", "/usr/lib64/libmimalloc.so.2" },
-	{ "fedora", "tcmalloc", "dnf install gperftools-libs", "/usr/lib64/libtcmalloc_minimal.so.4" },
+/* Newer releases first; `from`: the first that has it. */
+static const struct package { const char *system; unsigned from; const char *which, *install, *path; } packages[] = {
+	{ "alpine", 0, "mimalloc", "apk add mimalloc2-insecure", "/usr/lib/libmimalloc-insecure.so.2" },
+	{ "alpine", 0, "jemalloc", "apk add jemalloc", "/usr/lib/libjemalloc.so.2" },
+	{ "debian", 0, "jemalloc", "apt install libjemalloc2", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2" },
+	{ "debian", 13, "mimalloc", "apt install libmimalloc3", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.3" },
+	{ "debian", 0, "mimalloc", "apt install libmimalloc2.0", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2" },
+	{ "debian", 0, "tcmalloc", "apt install libtcmalloc-minimal4", "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4" },
+	{ "ubuntu", 0, "jemalloc", "apt install libjemalloc2", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2" },
+	{ "ubuntu", 26, "mimalloc", "apt install libmimalloc3", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.3" },
+	{ "ubuntu", 0, "mimalloc", "apt install libmimalloc2.0", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2" },
+	{ "ubuntu", 0, "tcmalloc", "apt install libtcmalloc-minimal4", "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4" },
+	{ "fedora", 0, "jemalloc", "dnf install jemalloc", "/usr/lib64/libjemalloc.so.2" },
+	{ "fedora", 0, "mimalloc", "dnf install mimalloc", "/usr/lib64/libmimalloc.so.2" },
+	{ "fedora", 0, "tcmalloc", "dnf install gperftools-libs", "/usr/lib64/libtcmalloc_minimal.so.4" },
 	{ 0 },
 };
 
-static const struct package *package_of(const char *system, const char *which)
+static const struct package *package_of(const struct facts *f, const char *which)
 {
 	for (const struct package *p = packages; p->system; p++)
-		if (!strcmp(p->system, system) && (!which || !strcmp(p->which, which))) return p;
+		if (!strcmp(p->system, f->id.system) && f->id.release >= p->from && (!which || !strcmp(p->which, which))) return p;
 	return NULL;
+}
+
+/* The file of one whose package is not known. */
+static const char *library_of(const char *which)
+{
+	return !strcmp(which, "jemalloc") ? "libjemalloc.so.2" : !strcmp(which, "tcmalloc") ? "libtcmalloc_minimal.so.4" : "libmimalloc.so";
 }
 
 /* A malloc of the executable's own comes before a preloaded one. */
@@ -151,7 +211,7 @@ static void replace_by_link(const struct facts *f, struct finding *out, const ch
 
 static void replace_by_preload(const struct facts *f, struct finding *out, const char *which)
 {
-	const struct package *p = package_of(f->id.system, which);
+	const struct package *p = package_of(f, which);
 	const char *lib = which ? which : "mimalloc";
 	char path[128];
 
@@ -163,7 +223,7 @@ static void replace_by_preload(const struct facts *f, struct finding *out, const
 	else if (f->id.libc == FACTS_MUSL) {
 		snprintf(path, sizeof path, "/path/to/lib%s.so", lib);
 		finding_say(out, FINDING_DO, "build %s with musl-gcc (one built for glibc does not load), then start it with LD_PRELOAD=%s, or link it in", lib, path);
-	} else finding_say(out, FINDING_DO, "install %s, then start it with LD_PRELOAD=lib%s.so.2", lib, lib);
+	} else finding_say(out, FINDING_DO, "install %s, then start it with LD_PRELOAD=%s", lib, library_of(lib));
 	if (f->id.rust) replace_in_rust(out, which);
 	warn_secure(f, out);
 }
@@ -185,11 +245,11 @@ void recipe_code(struct finding *out, const char *fmt, ...)
 	finding_say(out, FINDING_DO, "%s", buf);
 }
 
-void recipe_compare(const struct facts *f, struct finding *out, const char *variable)
+void recipe_compare(const struct facts *f, struct finding *out, const char *variables)
 {
-	const char *program = *f->id.program ? f->id.program : "CMD";
+	const char *program = *f->id.program ? f->id.program : "CMD", *quote = variables && strchr(variables, ' ') ? "'" : "";
 
-	if (variable) finding_say(out, FINDING_CHECK, "alloctop compare --env %s -- %s ...", variable, program);
+	if (variables) finding_say(out, FINDING_CHECK, "alloctop compare --env %s%s%s -- %s ...", quote, variables, quote, program);
 	else if (f->id.is_static) finding_say(out, FINDING_CHECK, "alloctop compare --vs ./rebuilt -- %s ...", program);
 	else finding_say(out, FINDING_CHECK, "alloctop compare -- %s ...", program);
 }

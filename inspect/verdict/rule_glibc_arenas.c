@@ -21,14 +21,17 @@ static enum rule_answer test(const struct facts *f, struct finding *x)
 	if (glibc_free_of(f, a, &g)) return finding_missing(x, "glibc's free memory is not known: %s", f->heap_group.known ? a->status_text : f->heap_group.why);
 	double held = (g.top + g.inside) * (1 - g.main_share), rss = (double)f->heap.ledger.rss;
 	if (held < least_bytes || held < least_share * rss) return RULE_NO;
+	double limit = facts_fact(a, "arena_max");
 	unsigned wanted = f->cpus < 4 ? 2 : 4;
+	/* where that is the limit already: fewer */
+	if (limit > 0 && limit <= wanted) wanted = limit > 1 ? (unsigned)limit / 2 : 1;
 	int dead = g.stranded > held / 2;
 	units_bytes(held, others), units_bytes(g.stranded, stranded), units_bytes(facts_bytes(a->live_bytes), live);
 	if (dead) finding_headline(x, "glibc: %u arenas without a thread hold %s of free memory, %.0f %% of RSS", g.nstranded, stranded, 100 * g.stranded / rss);
 	else finding_headline(x, "glibc: %zu arenas for %u threads hold %s of free memory, %.0f %% of RSS", a->narenas, f->threads, others, 100 * held / rss);
 	finding_say(x, FINDING_EVIDENCE, "free and resident in arenas other than the main one: %s (threshold 16M and %.0f %% of RSS); %s is live in all", others, 100 * least_share, live);
 	finding_say(x, FINDING_EVIDENCE, "%zu arenas, %u of them without a thread, with %s; limit %s%.0f; %u processors", a->narenas, g.nstranded, stranded,
-	            facts_fact(a, "arena_max") > 0 ? "" : "8 for each processor, ", facts_fact(a, "arena_max") > 0 ? facts_fact(a, "arena_max") : 8.0 * f->cpus, f->cpus);
+	            limit > 0 ? "" : "8 for each processor, ", limit > 0 ? limit : 8.0 * f->cpus, f->cpus);
 	finding_say(x, FINDING_CAUSE, "%s", dead ? "a thread that ends leaves its arena behind with what is free in it; only a new thread takes it up, and free memory of one arena serves no other"
 	                                         : "each arena keeps what was freed in it for its own threads: the peaks of all of them add up, at whatever times they were");
 	snprintf(value, sizeof value, "%u", wanted);

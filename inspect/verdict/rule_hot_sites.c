@@ -35,12 +35,16 @@ static const struct facts_site *next_hot(const struct facts *f, const struct fac
 	return best;
 }
 
+/* What uses less than the threshold's calls cost cannot be at it. */
+static int is_idle(const struct facts *f) { return facts_cpu(f) < RATE_MIN * pair_s; }
+
 static enum rule_answer test(const struct facts *f, struct finding *out)
 {
 	const struct facts_site *s = next_hot(f, NULL);
 	double rate = 0;
 	char text[UNITS_MAX], size[UNITS_MAX], all[UNITS_MAX];
 
+	if (!f->agent_group.known && is_idle(f)) return RULE_NO;
 	if (!f->agent_group.known) return finding_missing(out, "which places allocate often and briefly, only an agent sees: %s", f->agent_group.why);
 	if (!s) return RULE_NO;
 	finding_headline(out, "%s(): %s blocks per second that live %.2g ms", s->function, units_count(s->objects_per_s, text), s->life_s * 1e3);

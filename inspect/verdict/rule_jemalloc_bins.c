@@ -18,7 +18,7 @@ static void say_do(const struct facts *f, struct finding *out, const struct heap
 {
 	const char *conf = facts_env(f, "MALLOC_CONF");
 	size_t full = (size_t)f->cpus * ARENAS_PER_CPU;
-	char options[160];
+	char options[160], variable[RECIPE_MAX];
 	int n = 0;
 
 	/* what was switched off first; then what there are too few of; then larger caches */
@@ -27,6 +27,7 @@ static void say_do(const struct facts *f, struct finding *out, const struct heap
 	else n += snprintf(options + n, sizeof options - (size_t)n, "percpu_arena:percpu,");
 	snprintf(options + n, sizeof options - (size_t)n, "%s", facts_version(a->version, 5, 3) == 1 ? "lg_tcache_nslots_mul:3,tcache_max:65536" : "lg_tcache_max:16");
 	recipe_jemalloc(f, out, a, options);
+	recipe_compare(f, out, recipe_jemalloc_variable(f, a, options, variable));
 }
 
 static enum rule_answer test(const struct facts *f, struct finding *out)
@@ -50,7 +51,6 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	finding_say(out, FINDING_CAUSE, "threads share arenas, and what they allocate and free passes their own caches by: too many blocks at once, or no cache");
 	say_do(f, out, a);
 	finding_say(out, FINDING_EFFECT, "up to %.2f threads' time is won", p.lost);
-	recipe_compare(f, out, "MALLOC_CONF=percpu_arena:percpu");
 	out->certainty = FINDING_CERTAIN;
 	out->cost_threads = p.lost;
 	return RULE_YES;

@@ -32,9 +32,7 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	finding_say(out, FINDING_EVIDENCE, "%s without any block in them were resident at the beginning and at the end of %.3g s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
 	say_setting(f, out);
 	finding_say(out, FINDING_CAUSE, "pages wait for their purge delay, and are purged when their thread allocates or frees in earnest the next time: a quiet one keeps them");
-	recipe_variable(f, out, "MIMALLOC_PURGE_DELAY", "0");
-	/* layouts do not tell these apart; a variable that a version does not know does no harm */
-	if (facts_version(a->version, 2, 1) == 0) recipe_variable(f, out, "MIMALLOC_DECOMMIT_DELAY", "0");
+	recipe_mimalloc_delay(f, out, a, "0");
 	recipe_code(out, "or, after a peak, in each thread: mi_collect(true)");
 	finding_say(out, FINDING_EFFECT, "RSS falls by up to %s; memory that is needed again at once costs page faults", text);
 	finding_say(out, FINDING_CHECK, "alloctop heap %d: the row \"mimalloc: free, trimmable\"", (int)f->id.pid);

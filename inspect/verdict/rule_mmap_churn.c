@@ -23,6 +23,7 @@ static const double again_min = 0.8;
 static const double shrinks_min = 0.02;
 /* Entering the kernel and clearing a page: what a fault costs at least. */
 static const double fault_s = 0.5e-6;
+#define TRIM_WANTED "268435456"
 #define MMAP_THRESHOLD_MAX (32.0 * (1 << 20))           /* glibc, malloc/malloc.c, DEFAULT_MMAP_THRESHOLD_MAX of 64-bit */
 
 struct churn {
@@ -50,7 +51,7 @@ static void measure(const struct facts *f, const struct heap_allocator *a, struc
 
 	*c = (struct churn){ .faults = facts_rate(f, offsetof(struct facts_moment, minor_faults)), .large = f->agent_group.known ? 0 : NAN };
 	/* of the time that it got: a machine that is short of processors does not cure it */
-	double cpu = facts_rate(f, offsetof(struct facts_moment, user_s)) + facts_rate(f, offsetof(struct facts_moment, system_s));
+	double cpu = facts_cpu(f);
 	c->of_cpu = cpu > 0 ? c->faults / cpu : c->faults;
 	c->again = c->faults > 0 ? 1 - fmax(grown, 0) / c->faults : 0;
 	for (size_t i = 0; f->agent_group.known && i < f->nsites; i++) {
@@ -75,22 +76,24 @@ static void say_sites(const struct facts *f, struct finding *out, const struct h
 static void say_glibc(const struct facts *f, struct finding *out, const struct heap_allocator *a, const struct churn *c)
 {
 	int fixed = facts_fact(a, "mmap_threshold_fixed") == 1;
-	char now[UNITS_MAX], trim[UNITS_MAX];
+	char now[UNITS_MAX], trims[UNITS_MAX];
+	/* both: setting the one fixes the other at what it was */
+	static const struct recipe_tunable trim = { "trim_threshold", "MALLOC_TRIM_THRESHOLD_", TRIM_WANTED };
 
 	units_bytes(threshold_of(a), now);
-	units_bytes(facts_fact(a, "trim_threshold"), trim);
-	finding_say(out, FINDING_EVIDENCE, "glibc's mmap threshold is %s (%s), its trim threshold %s", now, fixed ? "fixed by a setting" : "adapts itself, up to 32 MiB", trim);
+	units_bytes(facts_fact(a, "trim_threshold"), trims);
+	finding_say(out, FINDING_EVIDENCE, "glibc's mmap threshold is %s (%s), its trim threshold %s", now, fixed ? "fixed by a setting" : "adapts itself, up to 32 MiB", trims);
 	if (fixed) finding_say(out, FINDING_CAUSE, "a setting (mmap_threshold, trim_threshold, top_pad or mmap_max) has switched off that glibc learns the threshold, so large blocks are mapped and unmapped each time");
 	else finding_say(out, FINDING_CAUSE, "blocks above the mmap threshold, or a top that goes above and below the trim threshold, are given back with each free and faulted in anew, page by page");
 	if (c->largest > MMAP_THRESHOLD_MAX) {
 		finding_say(out, FINDING_EVIDENCE, "blocks of %s are beyond the largest threshold that can be set", units_bytes(c->largest, now));
 		recipe_code(out, "keep such a block and use it again, instead of allocating it anew");
-		recipe_tunable(f, out, "mmap_max", "MALLOC_MMAP_MAX_", "0");
+		recipe_tunables(f, out, (struct recipe_tunable[]){ { "mmap_max", "MALLOC_MMAP_MAX_", "0" }, trim }, 2);
+		recipe_compare(f, out, "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=" TRIM_WANTED);
 	} else {
-		recipe_tunable(f, out, "mmap_threshold", "MALLOC_MMAP_THRESHOLD_", "33554432");
+		recipe_tunables(f, out, (struct recipe_tunable[]){ { "mmap_threshold", "MALLOC_MMAP_THRESHOLD_", "33554432" }, trim }, 2);
+		recipe_compare(f, out, "MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=" TRIM_WANTED);
 	}
-	recipe_tunable(f, out, "trim_threshold", "MALLOC_TRIM_THRESHOLD_", "268435456");
-	recipe_compare(f, out, "MALLOC_TRIM_THRESHOLD_=268435456");
 }
 
 /* Whose setting it is that they give back at once: one that was set shorter than the default. */
@@ -106,7 +109,7 @@ static void say_other(const struct facts *f, struct finding *out, const struct h
 		recipe_jemalloc(f, out, a, "dirty_decay_ms:10000");
 	}
 	if (!strcmp(a->name, "tcmalloc")) recipe_variable(f, out, "TCMALLOC_RELEASE_RATE", "0.1");
-	if (!strcmp(a->name, "mimalloc")) recipe_variable(f, out, "MIMALLOC_PURGE_DELAY", "1000");
+	if (!strcmp(a->name, "mimalloc")) recipe_mimalloc_delay(f, out, a, "1000");
 	if (!strncmp(a->name, "musl", 4)) recipe_replace(f, out, NULL);
 	recipe_compare(f, out, NULL);
 }

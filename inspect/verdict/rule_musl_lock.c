@@ -2,7 +2,6 @@
 #include "inspect/verdict/rule.h"
 
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +15,7 @@ static const double least_lost = 0.2, surely_lost = 0.5;
 /* What share of the work is done inside the lock: time that it is held, against the processor time spent elsewhere. NAN: not known. */
 static double serial_share(const struct facts *f, const struct lock_row *row)
 {
-	double cpu = facts_rate(f, offsetof(struct facts_moment, user_s)) + facts_rate(f, offsetof(struct facts_moment, system_s));
+	double cpu = facts_cpu(f);
 	double held = row->utilisation.value, spent = row->cpu_s_per_s.value != LOCK_UNKNOWN ? row->cpu_s_per_s.value : 0;
 
 	if (held == LOCK_UNKNOWN || isnan(cpu) || !(cpu > 0)) return NAN;

@@ -50,6 +50,8 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	double rate = 0;
 	char text[160], count[UNITS_MAX];
 
+	/* what uses less than the threshold's blocks cost cannot be at it */
+	if (!f->agent_group.known && facts_cpu(f) < RATE_MIN * remote_s) return RULE_NO;
 	if (!f->agent_group.known) return f->threads > 1 ? finding_missing(out, "who frees what others allocated, only an agent sees: %s", f->agent_group.why) : RULE_NO;
 	for (size_t i = 0; i < f->nsites; i++) rate += remote_rate(&f->site[i]);
 	if (rate < RATE_MIN) return RULE_NO;

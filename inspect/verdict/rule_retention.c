@@ -24,9 +24,9 @@ static void say_advice(const struct facts *f, struct finding *x)
 	} else if (!strcmp(a->name, "jemalloc")) {
 		recipe_jemalloc(f, x, a, "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0");
 	} else if (!strcmp(a->name, "tcmalloc")) {
-		recipe_variable(f, x, "TCMALLOC_RELEASE_RATE", "10");
+		recipe_variable(f, x, "TCMALLOC_AGGRESSIVE_DECOMMIT", "t");
 	} else if (!strcmp(a->name, "mimalloc")) {
-		recipe_variable(f, x, "MIMALLOC_PURGE_DELAY", "0");
+		recipe_mimalloc_delay(f, x, a, "0");
 	} else {
 		recipe_replace(f, x, NULL);
 	}

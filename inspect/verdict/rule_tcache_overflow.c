@@ -43,12 +43,21 @@ static double remote_share(const struct facts *f, double *small)
 	return all > 0 ? remote / all : NAN;
 }
 
+/* The batches' size is seen nowhere: a step that is worth it, and the next one if it was not enough. */
+static int tcache_wanted(const struct heap_allocator *a, double count)
+{
+	enum { FIRST = 512, STEP = 8, MOST = 65535, MOST_2_29 = 127 };
+	double wanted = count < FIRST ? FIRST : count * STEP, most = facts_version(a->version, 2, 30) == 0 ? MOST_2_29 : MOST;
+
+	return (int)fmin(wanted, most);
+}
+
 static enum rule_answer test(const struct facts *f, struct finding *out)
 {
 	const struct heap_allocator *a = facts_allocator(f, "glibc"), *before = facts_before(f, a);
 	double full = full_share(a), count = facts_fact(a, "tcache_count"), small, remote = remote_share(f, &small);
 	struct pressure p;
-	char text[160];
+	char text[160], value[16];
 
 	if (!a || !(count > 0)) return RULE_NO;
 	if (before && !isnan(full_share(before))) full = (full + full_share(before)) / 2;
@@ -62,9 +71,12 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	if (!isnan(remote)) finding_say(out, FINDING_EVIDENCE, "%.0f %% are freed by another thread (above 50 %% larger caches would not help)", remote * 100);
 	pressure_from(&p, out);
 	finding_say(out, FINDING_CAUSE, "the threads allocate and free so many blocks of a size at once that most pass their caches by, to the arena and its lock");
-	recipe_tunable(f, out, "tcache_count", NULL, facts_version(a->version, 2, 30) == 0 ? "127" : "512");
+	int wanted = tcache_wanted(a, count);
+	snprintf(value, sizeof value, "%d", wanted);
+	recipe_tunable(f, out, "tcache_count", NULL, value);
 	finding_say(out, FINDING_EFFECT, "most of the %.0f %% of a processor spent inside the arenas; each thread may keep up to so many blocks of each size below 1 KiB", p.held * 100);
-	recipe_compare(f, out, "GLIBC_TUNABLES=glibc.malloc.tcache_count=512");
+	snprintf(text, sizeof text, "GLIBC_TUNABLES=glibc.malloc.tcache_count=%d", wanted);
+	recipe_compare(f, out, text);
 	out->certainty = isnan(remote) ? FINDING_POSSIBLE : FINDING_LIKELY;
 	out->cost_threads = isnan(p.lost) ? p.held : p.lost + p.held;
 	return RULE_YES;

@@ -23,8 +23,9 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	finding_say(out, FINDING_EVIDENCE, "%s of the page heap's free spans were resident at the beginning and at the end of %.3g s (threshold: " RETAINED_WORDS ")", text, f->watch_s);
 	finding_say(out, FINDING_EVIDENCE, "TCMALLOC_RELEASE_RATE is %s", rate ? rate : "not set: 1");
 	finding_say(out, FINDING_CAUSE, "the page heap gives a span back only after so many pages have been freed to it; a program that frees little, or has become quiet, keeps what it has");
-	recipe_variable(f, out, "TCMALLOC_RELEASE_RATE", "10");
 	recipe_variable(f, out, "TCMALLOC_AGGRESSIVE_DECOMMIT", "t");
+	recipe_variable(f, out, "TCMALLOC_RELEASE_RATE", "10");
+	finding_say(out, FINDING_DO, "the rate helps only while the program goes on to free: a quiet one keeps what it has");
 	recipe_code(out, "or, after a peak: MallocExtension_ReleaseFreeMemory()");
 	finding_say(out, FINDING_EFFECT, "RSS falls by up to %s; what is needed again costs page faults, and the page heap's lock is held for longer", text);
 	finding_say(out, FINDING_CHECK, "alloctop heap %d: the row \"tcmalloc: free, trimmable\"", (int)f->id.pid);

@@ -46,11 +46,10 @@ static enum rule_answer test(const struct facts *f, struct finding *out)
 	pressure_from(&p, out);
 	finding_say(out, FINDING_CAUSE, "caches that are too small for what the threads allocate at a time are filled from and emptied to the central lists, each under a spin lock");
 	snprintf(value, sizeof value, "%.0f", wanted);
-	recipe_variable(f, out, variable, value);
 	/* a list holds 8192 blocks at most, however large the caches: then only larger batches help */
-	if (!facts_env(f, batch)) recipe_variable(f, out, batch, "1024");
+	recipe_variables(f, out, (struct recipe_setting[]){ { variable, value }, { batch, "1024" } }, facts_env(f, batch) ? 1 : 2);
 	finding_say(out, FINDING_EFFECT, "fewer visits to the central lists; up to %s more memory in caches", units_bytes(wanted - allowed(f), now));
-	snprintf(text, sizeof text, "%s=1024", batch);
+	snprintf(text, sizeof text, "%s=%s %s=1024", variable, value, batch);
 	recipe_compare(f, out, text);
 	out->certainty = FINDING_LIKELY;
 	out->cost_threads = isnan(p.lost) ? p.contended : p.lost;

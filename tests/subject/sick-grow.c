@@ -8,7 +8,7 @@
  *        sick-grow map MIB            MIB a second in mappings of its own
  *        sick-grow stacks N           N threads that have used a mebibyte of stack each
  *        sick-grow pin MIB            MIB of small blocks, freed but for the last one
- *        sick-grow arenas N MIB       N threads at a time that allocate MIB each in small blocks, free all but the last, and end */
+ *        sick-grow arenas N MIB       N threads, of which one after the other allocates MIB in small blocks and frees all but the last; then all end */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,15 +142,19 @@ static void *deep(void *arg)
 	return arg;
 }
 
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
 static void *peak(void *arg)
 {
 	size_t n = bytes / SMALL;
-	char **p = malloc((n + 1) * sizeof *p);
 
+	pthread_mutex_lock(&turn);
+	char **p = malloc((n + 1) * sizeof *p);
 	for (size_t i = 0; i < n; i++) p[i] = remember(SMALL);
-	pthread_barrier_wait(&barrier);
 	for (size_t i = 0; i < n - 1; i++) free(p[i]);
 	free(p);
+	pthread_mutex_unlock(&turn);
+	pthread_barrier_wait(&barrier);
 	return arg;
 }
 
