@@ -204,7 +204,7 @@ static int check_programs(const struct comparison *c, struct err *e)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		char *file = program_find(c->variant[i].argv[0]);
-		int there = file && !access(file, X_OK);
+		int there = file && program_is(file);
 		free(file);
 		if (!there) return err_set(e, ERR_FAIL, "compare: no program '%s' can be executed", c->variant[i].argv[0]);
 	}

@@ -22,7 +22,8 @@ static int beside(const struct compare_variant *v, struct process *service, stru
 
 	for (;;) {
 		double left = deadline - process_clock();
-		if (process_wait(p, left < slice_s ? left : slice_s)) return 1;
+		/* what is over is no time at all: less than none would be for ever */
+		if (process_wait(p, fmax(fmin(left, slice_s), 0))) return 1;
 		if (process_interrupted()) return err_set(e, ERR_FAIL, "compare: interrupted");
 		if (process_wait(service, 0)) {
 			char words[PROCESS_WORDS];

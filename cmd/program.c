@@ -3,9 +3,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "inspect/target/xalloc.h"
+
+int program_is(const char *file)
+{
+	struct stat st;
+
+	return !stat(file, &st) && S_ISREG(st.st_mode) && !access(file, X_OK);
+}
 
 char *program_find(const char *name)
 {
@@ -16,7 +24,7 @@ char *program_find(const char *name)
 	for (;; path++) {
 		size_t n = strcspn(path, ":");
 		char *file = n ? xasprintf("%.*s/%s", (int)n, path, name) : xasprintf("./%s", name);
-		if (!access(file, X_OK)) return file;
+		if (program_is(file)) return file;
 		free(file);
 		path += n;
 		if (!*path) return NULL;

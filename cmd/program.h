@@ -4,5 +4,7 @@
 
 /* Malloc'ed, NULL when there is none. A name with a slash is taken as it is. */
 char *program_find(const char *name);
+/* Can this file be executed? Not a directory, which has that bit as well. */
+int program_is(const char *file);
 
 #endif
