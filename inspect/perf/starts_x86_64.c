@@ -105,13 +105,37 @@ uint64_t starts_before(const struct starts *s, uint64_t addr)
 	return i ? s->addr[i - 1] : 0;
 }
 
+/* Bytes of an immediate operand behind the displacement at p: by the opcode, which stands before the byte that says "relative". */
+static unsigned immediate(const uint8_t *p)
+{
+	static const uint8_t one[] = { 0x6b, 0x80, 0x83, 0xc0, 0xc1, 0xc6 }, four[] = { 0x69, 0x81, 0xc7 };
+	uint8_t opcode = p[-2], reg = p[-1] >> 3 & 7;
+
+	if (p[-3] == 0x0f) return opcode == 0xba || opcode == 0xc6;
+	/* test has one; not, neg, mul and div, of the same opcode, have none */
+	if (opcode == 0xf6 || opcode == 0xf7) return reg > 1 ? 0 : opcode == 0xf6 ? 1 : 4;
+	return memchr(one, opcode, sizeof one) ? 1 : memchr(four, opcode, sizeof four) ? 4 : 0;
+}
+
+/* Can the four bytes at p be an address that the instruction around them uses by itself? After an opcode with a register in it, a register
+   as operand, or the base or index of an operand in memory. */
+static int is_absolute(const uint8_t *p)
+{
+	int move = (p[-1] & 0xf8) == 0xb8 || p[-1] == 0x68 || (p[-1] & 0xc7) == 0x05, operand = (p[-1] & 0xc0) == 0xc0 && immediate(p) == 4;
+	int based = (p[-1] & 0xc0) == 0x80 || (p[-2] & 0xc7) == 0x84, indexed = (p[-2] & 0xc7) == 0x04 && (p[-1] & 7) == 5;
+
+	return move || operand || based || indexed;
+}
+
 /* An address relative to the end of the instruction, which an immediate operand of one or four bytes may put off; or, in a program that
-   is always loaded at one place, the address itself. */
+   is always loaded at one place, the address itself. In a small program the state is so near that much else reads as a distance to it:
+   bytes that no such instruction has in front are none. p has three bytes before it. */
 static int names(const uint8_t *p, uint64_t at, uint64_t from, uint64_t to)
 {
-	uint64_t relative = at + 4 + (uint64_t)(int64_t)displacement(p), absolute = (uint32_t)displacement(p);
+	uint64_t relative = at + 4 + immediate(p) + (uint64_t)(int64_t)displacement(p), absolute = (uint32_t)displacement(p);
 
-	return relative - from < to - from || relative + 1 - from < to - from || relative + 4 - from < to - from || absolute - from < to - from;
+	if ((p[-1] & 0xc7) == 0x05 && relative - from < to - from) return 1;
+	return absolute - from < to - from && is_absolute(p);
 }
 
 void starts_users(const struct target *t, const struct map *m, uint64_t from, uint64_t to, void (*fn)(void *arg, uint64_t at), void *arg)
@@ -119,7 +143,7 @@ void starts_users(const struct target *t, const struct map *m, uint64_t from, ui
 	size_t n;
 	uint8_t *b = read_code(t, m, &n);
 
-	for (size_t i = 0; i + 4 <= n; i++)
+	for (size_t i = 3; i + 4 <= n; i++)
 		if (names(b + i, m->start + i, from, to)) fn(arg, m->start + i);
 	free(b);
 }
