@@ -228,15 +228,44 @@ static void drain(struct cost *c)
 
 /* ---- the measurement ---- */
 
-static int open_sampler(struct cost *c, const char *names, struct err *e)
+static int open_sampler(struct cost *c, struct err *e)
 {
 	struct sampler_options so = { .hz = c->o.hz, .on_exec = c->o.on_exec };
-	int n = event_parse(names, c->event + c->nevents, e);
+
+	return sampler_open(&c->sampler, c->pid, c->event, c->nevents, &so, e);
+}
+
+static int parse(struct cost *c, const char *names, struct err *e)
+{
+	int n = event_parse(names, c->event, e);
 
 	if (n < 0) return -1;
-	if (c->nevents + (size_t)n > EVENTS_MAX) return err_set(e, ERR_USAGE, "at most %d events", EVENTS_MAX - 1);
-	c->nevents += (size_t)n;
-	return sampler_open(&c->sampler, c->pid, c->event, c->nevents, &so, e);
+	if (n == EVENTS_MAX) return err_set(e, ERR_USAGE, "at most %d events", EVENTS_MAX - 1);
+	c->nevents = (size_t)n;
+	return 0;
+}
+
+/* Was the processor's time asked for, or anything else that the processor counts, and there is no counter, nor a clock beside it? */
+static int needs_clock(const struct cost *c)
+{
+	int missing = 0;
+
+	for (size_t i = 0; i < c->nevents; i++) {
+		if (event_is_clock(&c->event[i])) return 0;
+		if (c->event[i].hardware && !c->event[i].refused) return 0;
+		missing |= c->event[i].hardware;
+	}
+	return missing;
+}
+
+/* The clock in front of what was asked for, so that it orders what is shown. */
+static int open_with_clock(struct cost *c, struct err *e)
+{
+	sampler_close(c->sampler);
+	c->sampler = NULL;
+	memmove(c->event + 1, c->event, sizeof *c->event * c->nevents++);
+	if (event_parse(fallback_events, c->event, e) < 0) return -1;
+	return open_sampler(c, e);
 }
 
 int cost_open(struct cost **out, pid_t pid, const struct cost_options *o, struct err *e)
@@ -250,9 +279,11 @@ int cost_open(struct cost **out, pid_t pid, const struct cost_options *o, struct
 	c->nimages = 1;
 	c->huge = -1;
 	if (!o->on_exec && refresh(c, &c->image[0], e)) bad = -1;
-	if (!bad) bad = open_sampler(c, o->events ? o->events : default_events, e);
-	/* the processor's own counters are what was asked for, and there are none */
-	if (bad && e->kind == ERR_UNSUPPORTED && c->nevents && c->nevents < EVENTS_MAX) bad = open_sampler(c, fallback_events, e);
+	if (!bad) bad = parse(c, o->events ? o->events : default_events, e);
+	if (!bad) {
+		bad = open_sampler(c, e);
+		if ((!bad || e->kind == ERR_UNSUPPORTED) && needs_clock(c)) bad = open_with_clock(c, e);
+	}
 	if (bad) {
 		cost_close(c);
 		return -1;
