@@ -245,11 +245,20 @@ void recipe_code(struct finding *out, const char *fmt, ...)
 	finding_say(out, FINDING_DO, "%s", buf);
 }
 
+/* One made for musl: those that are installed for glibc are none. */
+static const char *musl_library(const struct facts *f)
+{
+	const struct package *p = strcmp(f->id.system, "alpine") ? NULL : package_of(f, NULL);
+
+	return p ? p->path : "/path/to/libmimalloc.so";
+}
+
 void recipe_compare(const struct facts *f, struct finding *out, const char *variables)
 {
 	const char *program = *f->id.program ? f->id.program : "CMD", *quote = variables && strchr(variables, ' ') ? "'" : "";
 
 	if (variables) finding_say(out, FINDING_CHECK, "alloctop compare --env %s%s%s -- %s ...", quote, variables, quote, program);
 	else if (f->id.is_static) finding_say(out, FINDING_CHECK, "alloctop compare --vs ./rebuilt -- %s ...", program);
+	else if (f->id.libc == FACTS_MUSL) finding_say(out, FINDING_CHECK, "alloctop compare --preload %s -- %s ...", musl_library(f), program);
 	else finding_say(out, FINDING_CHECK, "alloctop compare -- %s ...", program);
 }

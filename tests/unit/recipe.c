@@ -67,7 +67,39 @@ static void replace(void)
 	again("glibc");
 	snprintf(m.f.id.system, sizeof m.f.id.system, "plan9");
 	recipe_replace(&m.f, &facts_found, "tcmalloc");
-	ok(facts_says(FINDING_DO, "install tcmalloc"), "a system that is not known");
+	ok(facts_says(FINDING_DO, "install tcmalloc, then start it with LD_PRELOAD=libtcmalloc_minimal.so.4"), "a system that is not known");
+	again("glibc");
+	m.f.id.release = 13;
+	recipe_replace(&m.f, &facts_found, "mimalloc");
+	ok(facts_says(FINDING_DO, "apt install libmimalloc3, then start it with LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libmimalloc.so.3"), "a newer Debian has another package");
+}
+
+static void together(void)
+{
+	static const struct recipe_tunable both[] = { { "mmap_threshold", "MALLOC_MMAP_THRESHOLD_", "1" }, { "trim_threshold", "MALLOC_TRIM_THRESHOLD_", "2" } };
+
+	again("glibc");
+	facts_variable(&m, "MALLOC_TRIM_THRESHOLD_", "131072");
+	recipe_tunables(&m.f, &facts_found, both, 2);
+	ok(facts_says(FINDING_DO, "start it with MALLOC_MMAP_THRESHOLD_=1 MALLOC_TRIM_THRESHOLD_=2, or GLIBC_TUNABLES=glibc.malloc.mmap_threshold=1:glibc.malloc.trim_threshold=2; now it has MALLOC_TRIM_THRESHOLD_=131072"),
+	   "two that help together only");
+	again("glibc");
+	facts_variable(&m, "GLIBC_TUNABLES", "glibc.malloc.trim_threshold=7:glibc.rtld.nns=3");
+	recipe_tunables(&m.f, &facts_found, both, 2);
+	ok(facts_says(FINDING_DO, "start it with GLIBC_TUNABLES=glibc.rtld.nns=3:glibc.malloc.mmap_threshold=1:glibc.malloc.trim_threshold=2; now"), "where one is set as a tunable, both are");
+	again("glibc");
+	recipe_compare(&m.f, &facts_found, "A=1 B=2");
+	ok(facts_says(FINDING_CHECK, "alloctop compare --env 'A=1 B=2' -- served ..."), "compared as one variant");
+	again("mimalloc");
+	snprintf(m.allocator[0].version, sizeof m.allocator[0].version, "2.0.7 to 2.1.2");
+	recipe_mimalloc_delay(&m.f, &facts_found, &m.allocator[0], "0");
+	ok(facts_says(FINDING_DO, "start it with MIMALLOC_PURGE_DELAY=0 MIMALLOC_DECOMMIT_DELAY=0"), "mimalloc whose version may be either");
+	again("musl mallocng");
+	recipe_compare(&m.f, &facts_found, NULL);
+	ok(facts_says(FINDING_CHECK, "alloctop compare --preload /path/to/libmimalloc.so -- served"), "what is installed for glibc is nothing for musl");
+	snprintf(m.f.id.system, sizeof m.f.id.system, "alpine");
+	recipe_compare(&m.f, &facts_found, NULL);
+	ok(facts_says(FINDING_CHECK, "--preload /usr/lib/libmimalloc-insecure.so.2 -- served"), "on Alpine it is known where it will be");
 }
 
 int main(void)
@@ -75,6 +107,7 @@ int main(void)
 	settings();
 	jemalloc();
 	replace();
+	together();
 	finding_clear(&facts_found);
 	return done();
 }

@@ -152,6 +152,9 @@ static void sites(void)
 
 	fresh("glibc", "2.36");
 	ok(facts_ask(&m, "hot-sites") == RULE_UNKNOWN && facts_ask(&m, "remote-frees") == RULE_UNKNOWN, "without an agent nobody knows sites");
+	for (size_t i = 0; i < m.f.nseries; i++) m.f.series[i].user_s /= 200;
+	ok(facts_ask(&m, "hot-sites") == RULE_NO && facts_ask(&m, "remote-frees") == RULE_NO, "but of half a percent of a processor none can be hot");
+	for (size_t i = 0; i < m.f.nseries; i++) m.f.series[i].user_s *= 200;
 	s = facts_site_make(&m, "parse");
 	s->objects_per_s = 210000;
 	s->life_s = 0.0009;

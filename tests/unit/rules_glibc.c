@@ -104,6 +104,8 @@ static void kept(void)
 	ok(only("glibc-arenas") && facts_found.certainty == FINDING_CERTAIN && strstr(facts_found.headline, "without a thread"), "the same in an arena without a thread: stranded");
 	m.arena[1].threads = 3;
 	ok(only("glibc-arenas") && facts_found.certainty == FINDING_LIKELY, "with threads: many arenas");
+	heap_add_fact(&m.allocator[0], "arena_max", 2, "");
+	ok(only("glibc-arenas") && facts_says(FINDING_DO, "MALLOC_ARENA_MAX=1"), "a limit of two is not raised to save memory");
 	keep(1, 14, 0, 1);
 	ok(only(NULL), "15M are below 16");
 	keep(1, 22, 0, 1);

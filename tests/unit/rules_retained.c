@@ -124,10 +124,15 @@ static void thread_caches(void)
 	m.allocator[0].cached_bytes = 33 * FACTS_MIB;
 	thread[0].cached = 30 * FACTS_MIB;
 	ok(facts_ask(&m, "thread-caches") == RULE_YES && facts_says(FINDING_DO, "glibc.malloc.tcache_count=7") && facts_says(FINDING_EVIDENCE, "served"), "thread-caches, by count");
+	fact("tcache_count", 7);
+	ok(facts_ask(&m, "thread-caches") == RULE_YES && facts_says(FINDING_DO, "tcache_count=2"), "thread-caches: one that nobody has raised is not set to what it is");
 	m.allocator[0].cached_bytes = 31 * FACTS_MIB;
 	ok(facts_ask(&m, "thread-caches") == RULE_NO, "thread-caches: little");
 	m.allocator[0].cached_bytes = HEAP_UNKNOWN;
 	ok(facts_ask(&m, "thread-caches") == RULE_NO, "thread-caches: not known");
+	fresh("jemalloc", "5.2.1");
+	facts_row(&m, "jemalloc: cached by threads", 40, 40);
+	ok(facts_ask(&m, "thread-caches") == RULE_YES && facts_says(FINDING_DO, "MALLOC_CONF=lg_tcache_max:12"), "thread-caches: jemalloc before 5.3 calls it otherwise");
 	fresh("tcmalloc", "2.10");
 	facts_row(&m, "tcmalloc: cached by threads", 40, 40);
 	ok(facts_ask(&m, "thread-caches") == RULE_YES && facts_says(FINDING_DO, "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES"), "thread-caches, by the ledger");
