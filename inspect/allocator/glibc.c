@@ -25,7 +25,8 @@ void glibc_bad(struct glibc *g, const char *fmt, ...)
 
 void glibc_special_add(struct glibc *g, uint64_t addr, uint64_t size, enum allocator_range what, size_t arena)
 {
-	if (g->nspecials == GLIBC_SPECIALS) {
+	/* as many as there are steps, and the tcaches themselves */
+	if (g->nspecials == 2 * GLIBC_SPECIALS) {
 		glibc_bad(g, "more than %d freed chunks in lists", GLIBC_SPECIALS);
 		return;
 	}
@@ -122,6 +123,10 @@ static void read_segments(struct glibc *g, int full)
 	if (full) {
 		sort_specials(g);
 		glibc_walk(g);
+		if (steps) return;
+		/* the rest of them passed for live */
+		glibc_bad(g, "more than %d freed chunks in lists", GLIBC_SPECIALS);
+		for (size_t i = 0; i < g->narenas; i++) g->arena[i].unknown |= g->arena[i].system_mem != 0;
 		return;
 	}
 	if (!many && steps && !glibc_bins(g, &steps)) {
@@ -205,6 +210,7 @@ static void finish(struct glibc *g, int full)
 	a->large_bytes = g->par ? g->mmapped_mem : HEAP_UNKNOWN;
 	a->status = a->bad ? HEAP_TORN : HEAP_COMPLETE;
 	snprintf(a->status_text, sizeof a->status_text, "%s", g->why);
+	if (full) heap_add_fact(a, "free_pieces", (double)g->free_pieces, "bytes");
 	heap_add_fact(a, "arenas", (double)g->narenas, "");
 	heap_add_fact(a, "tcaches", (double)g->tcaches, "");
 	heap_add_fact(a, "tcache_bins_used", (double)g->bins_used, "");

@@ -35,7 +35,7 @@ enum {
 	GLIBC_SMALL = 65536,            /* chunks below are counted by their exact size */
 	GLIBC_STEPS = 4096,             /* chunks that a quick look may follow in lists */
 	GLIBC_NEAR = 16,                /* a walk that lost no more than this part of an arena comes near */
-	GLIBC_SPECIALS = 1 << 20,       /* and any look */
+	GLIBC_SPECIALS = 1 << 24,       /* and any look: fastbins keep all that was freed in small pieces, until something large is */
 };
 
 enum glibc_bits { GLIBC_PREV_INUSE = 1, GLIBC_MMAPPED = 2, GLIBC_NON_MAIN = 4, GLIBC_BITS = 7 };
@@ -77,6 +77,7 @@ struct glibc {
 	size_t tcaches, bins_used, bins_full;   /* of all tcaches */
 	uint64_t tcache_objects, tcache_bytes;  /* by the tcaches' own counts */
 	uint64_t mmap_objects, mmap_bytes;      /* found, without their headers */
+	uint64_t free_pieces;           /* of the walk: free memory that is no whole page, neighbours taken together */
 	struct glibc_count { uint64_t live, free, cached; } *count;     /* [GLIBC_SMALL / GLIBC_ALIGN] */
 	char why[160];                  /* the first thing that made no sense */
 };

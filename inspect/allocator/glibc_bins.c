@@ -2,9 +2,28 @@
  * outside) and bins (double links, never mangled). */
 #include "inspect/allocator/glibc.h"
 
+#include <string.h>
+
 #include "inspect/target/mem.h"
 
-enum { TRIES = 4 };
+enum { TRIES = 4, PAGE = 4096 };
+
+/* Of a list that is followed: chunks that were freed one after the other lie side by side, and there may be millions. */
+struct page { uint64_t at; size_t n; unsigned char bytes[PAGE]; };
+
+static int read_chunk(const struct glibc *g, struct page *p, uint64_t addr, void *out, size_t n)
+{
+	size_t offset = addr % PAGE;
+
+	if (offset + n > PAGE) return -(mem_read_some(g->t->mem, addr, out, n) < n);
+	if (!p->n || p->at != addr - offset) {
+		p->at = addr - offset;
+		p->n = mem_read_some(g->t->mem, p->at, p->bytes, PAGE);
+	}
+	if (offset + n > p->n) return -1;
+	memcpy(out, p->bytes + offset, n);
+	return 0;
+}
 
 static uint64_t unmangle(const struct glibc *g, uint64_t at, uint64_t link)
 {
@@ -14,12 +33,13 @@ static uint64_t unmangle(const struct glibc *g, uint64_t at, uint64_t link)
 /* One fastbin; -1 when a link makes no sense, with chunks of this bin's size only. */
 static int fastbin(struct glibc *g, size_t arena, unsigned bin, uint64_t addr, uint64_t *steps, int keep)
 {
+	struct page page = { .n = 0 };
 	struct glibc_chunk c;
 	uint64_t want = GLIBC_MINSIZE + 16 * bin;
 
 	while (addr && *steps) {
 		--*steps;
-		if (addr % GLIBC_ALIGN || mem_read_some(g->t->mem, addr, &c, 24) < 24 || (c.size & ~(uint64_t)GLIBC_BITS) != want) return -1;
+		if (addr % GLIBC_ALIGN || read_chunk(g, &page, addr, &c, 24) || (c.size & ~(uint64_t)GLIBC_BITS) != want) return -1;
 		if (keep) glibc_special_add(g, addr, want, ALLOCATOR_FREE, arena);
 		addr = unmangle(g, addr + 16, c.fd);
 	}

@@ -41,6 +41,15 @@ static int header(struct walk *w, uint64_t at, uint64_t *prev_size, uint64_t *si
 	return 0;
 }
 
+/* What malloc_trim leaves of free neighbours: it joins them first, those of fastbins too, and keeps the pages that the ends lie on. */
+static uint64_t pieces(uint64_t start, uint64_t bytes)
+{
+	enum { PAGE = 4096, CHUNK = 48 /* glibc, malloc/malloc.c: sizeof (struct malloc_chunk) */ };
+	uint64_t first = (start + CHUNK + PAGE - 1) / PAGE * PAGE, last = (start + bytes) / PAGE * PAGE;
+
+	return last > first ? bytes - (last - first) : bytes;
+}
+
 static void tell(struct walk *w)
 {
 	uint64_t heads = w->what == ALLOCATOR_LIVE ? w->chunks * GLIBC_HEADER : 0;
@@ -48,6 +57,7 @@ static void tell(struct walk *w)
 	/* headers first: the page that the range begins in is surely there */
 	glibc_range(w->g, w->start, heads, ALLOCATOR_METADATA);
 	glibc_range(w->g, w->start + heads, w->bytes - heads, w->what);
+	if (w->what == ALLOCATOR_FREE) w->g->free_pieces += pieces(w->start, w->bytes);
 	w->bytes = w->chunks = 0;
 }
 

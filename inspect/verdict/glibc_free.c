@@ -15,8 +15,9 @@ int glibc_free_of(const struct facts *f, const struct heap_allocator *a, struct 
 	if (!f->heap_group.known || a->free_bytes == HEAP_UNKNOWN || !a->narenas) return -1;
 	out->top = facts_steady(f, "glibc", "free, trimmable");
 	out->inside = facts_steady(f, "glibc", "free, between");
-	/* a chunk begins anywhere in a page: on average it has a page less of whole ones than it is long */
+	/* where not every chunk was seen: one begins anywhere in a page, and has on average a page less of whole ones than it is long */
 	for (size_t i = 0; i < a->nclasses; i++) rest += (double)a->class[i].free * fmin((double)a->class[i].size + 8, page);
+	if (!isnan(facts_fact(a, "free_pieces"))) rest = facts_fact(a, "free_pieces");
 	out->rest = fmin(rest, out->inside);
 	out->pages = out->inside - out->rest;
 	for (size_t i = 0; i < a->narenas; i++) {

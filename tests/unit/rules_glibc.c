@@ -100,6 +100,8 @@ static void kept(void)
 	ok(only("glibc-trim") && !strstr(facts_found.headline, "pinned") && facts_says(FINDING_DO, "MALLOC_TRIM_THRESHOLD_"), "60M at the top: not pinned, but above no threshold");
 	keep(1, 1, 60, 1);
 	ok(only("fragmentation"), "60M in pieces of 1000 bytes: fragmentation");
+	heap_add_fact(&m.allocator[0], "free_pieces", 2.0 * FACTS_MIB, "");
+	ok(only("glibc-trim") && facts_says(FINDING_EVIDENCE, "in pieces of pages, which nothing returns: 2.00M"), "the same side by side, as in fastbins: malloc_trim joins them");
 	keep(1, 60, 1, 0.1);
 	ok(only("glibc-arenas") && facts_found.certainty == FINDING_CERTAIN && strstr(facts_found.headline, "without a thread"), "the same in an arena without a thread: stranded");
 	m.arena[1].threads = 3;
