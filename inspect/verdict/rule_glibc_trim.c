@@ -11,6 +11,16 @@
 
 static const double least_bytes = 16 << 20, least_share = 0.25;
 
+/* Free chunks of the sizes that fastbins keep. */
+static double small(const struct heap_allocator *a)
+{
+	enum { FAST = 120 };
+	double sum = 0;
+
+	for (size_t i = 0; i < a->nclasses && a->class[i].size <= FAST; i++) sum += (double)a->class[i].free * (double)a->class[i].size;
+	return sum;
+}
+
 static enum rule_answer test(const struct facts *f, struct finding *x)
 {
 	const struct heap_allocator *a = facts_allocator(f, "glibc");
@@ -28,6 +38,8 @@ static enum rule_answer test(const struct facts *f, struct finding *x)
 	finding_headline(x, "glibc keeps %s of free memory resident, %.0f %% of RSS; %s is live%s", back, 100 * give / rss, live, pinned ? "; the top of the heap is pinned" : "");
 	finding_say(x, FINDING_EVIDENCE, "trimmable at the top: %s; in whole pages below live blocks: %s; in pieces of pages, which nothing returns: %s", top, pages, rest);
 	finding_say(x, FINDING_EVIDENCE, "threshold: %.0f %% of RSS and 16M; it was there at both ends of the watch", 100 * least_share);
+	if (small(a) > give / 2)
+		finding_say(x, FINDING_EVIDENCE, "%s of it in chunks of up to 120 bytes: fastbins keep them as they are until a free leaves 64K in one piece", units_bytes(fmin(small(a), give), threshold));
 	double trim = facts_fact(a, "trim_threshold");
 	if (!isnan(trim)) finding_say(x, FINDING_EVIDENCE, "trim_threshold is %s%s", units_bytes(trim, threshold), facts_fact(a, "mmap_threshold_fixed") > 0 ? "" : " (it follows the largest block that was freed, up to 64M)");
 	if (pinned)

@@ -102,6 +102,9 @@ static void kept(void)
 	ok(only("fragmentation"), "60M in pieces of 1000 bytes: fragmentation");
 	heap_add_fact(&m.allocator[0], "free_pieces", 2.0 * FACTS_MIB, "");
 	ok(only("glibc-trim") && facts_says(FINDING_EVIDENCE, "in pieces of pages, which nothing returns: 2.00M"), "the same side by side, as in fastbins: malloc_trim joins them");
+	ok(!facts_says(FINDING_EVIDENCE, "fastbins keep"), "of 1000 bytes each they are in no fastbin");
+	m.class[0] = (struct heap_class){ .size = 56, .live = HEAP_UNKNOWN, .free = 60 * FACTS_MIB / 56 };
+	ok(only("glibc-trim") && facts_says(FINDING_EVIDENCE, "60.0M of it in chunks of up to 120 bytes: fastbins"), "of 56 they are");
 	keep(1, 60, 1, 0.1);
 	ok(only("glibc-arenas") && facts_found.certainty == FINDING_CERTAIN && strstr(facts_found.headline, "without a thread"), "the same in an arena without a thread: stranded");
 	m.arena[1].threads = 3;
