@@ -109,31 +109,32 @@ void recipe_tunable(const struct facts *f, struct finding *out, const char *tuna
 	recipe_tunables(f, out, &(struct recipe_tunable){ tunable, variable, value }, 1);
 }
 
-/* The name of jemalloc's variable: with the prefix of its functions. */
-static void jemalloc_name(const struct facts *f, const struct heap_allocator *a, char name[48])
+enum { NAME = 48 };
+
+/* jemalloc's variable, called with the prefix of its functions, and what is to be in it. */
+static void jemalloc_setting(const struct facts *f, const struct heap_allocator *a, const char *options, char name[NAME], char merged[VALUE])
 {
 	const struct facts_deployed *d = facts_deployed(f, a);
 	size_t n = 0;
 
-	for (const char *p = d ? d->prefix : ""; *p && n < 48 - 16; p++) name[n++] = (char)toupper((unsigned char)*p);
-	snprintf(name + n, 48 - n, "MALLOC_CONF");
+	for (const char *p = d ? d->prefix : ""; *p && n < NAME - 16; p++) name[n++] = (char)toupper((unsigned char)*p);
+	snprintf(name + n, NAME - n, "MALLOC_CONF");
+	merge(facts_env(f, name), options, ',', ':', merged, VALUE);
 }
 
 void recipe_jemalloc(const struct facts *f, struct finding *out, const struct heap_allocator *a, const char *options)
 {
-	char name[48], merged[VALUE];
+	char name[NAME], merged[VALUE];
 
-	jemalloc_name(f, a, name);
-	merge(facts_env(f, name), options, ',', ':', merged, sizeof merged);
+	jemalloc_setting(f, a, options, name, merged);
 	recipe_variable(f, out, name, merged);
 }
 
 const char *recipe_jemalloc_variable(const struct facts *f, const struct heap_allocator *a, const char *options, char buf[RECIPE_MAX])
 {
-	char name[48], merged[VALUE];
+	char name[NAME], merged[VALUE];
 
-	jemalloc_name(f, a, name);
-	merge(facts_env(f, name), options, ',', ':', merged, sizeof merged);
+	jemalloc_setting(f, a, options, name, merged);
 	snprintf(buf, RECIPE_MAX, "%s=%s", name, merged);
 	return buf;
 }
