@@ -113,10 +113,20 @@ static void note(struct glibc *g, const char *text)
 	if (!g->a->bad) snprintf(g->why, sizeof g->why, "%s", text);
 }
 
+/* No more freed chunks than fit: a list that goes round in circles ends there. */
+static uint64_t most_chunks(const struct glibc *g)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < g->nsegments; i++) bytes += g->segment[i].end - g->segment[i].start;
+	bytes = bytes / GLIBC_MINSIZE + GLIBC_STEPS;
+	return bytes < GLIBC_SPECIALS ? bytes : GLIBC_SPECIALS;
+}
+
 /* How the segments are told: every chunk; lists and gaps; sums. */
 static void read_segments(struct glibc *g, int full)
 {
-	uint64_t steps = full ? GLIBC_SPECIALS : GLIBC_STEPS;
+	uint64_t steps = full ? most_chunks(g) : GLIBC_STEPS;
 
 	int many = glibc_tcache(g, &steps);
 	glibc_fastbins(g, &steps);
@@ -125,7 +135,7 @@ static void read_segments(struct glibc *g, int full)
 		glibc_walk(g);
 		if (steps) return;
 		/* the rest of them passed for live */
-		glibc_bad(g, "more than %d freed chunks in lists", GLIBC_SPECIALS);
+		glibc_bad(g, "more freed chunks in lists than there can be, or than are followed");
 		for (size_t i = 0; i < g->narenas; i++) g->arena[i].unknown |= g->arena[i].system_mem != 0;
 		return;
 	}
