@@ -32,7 +32,7 @@ AGENT_PLAIN := $(filter-out %_attach.c %_link.c,$(AGENT_SRC))
 kind = $(filter %_$(1).c,$(AGENT_SRC)) $(filter-out $(patsubst %_$(1).c,%.c,$(filter %_$(1).c,$(AGENT_SRC))),$(AGENT_PLAIN))
 AGENT_OBJ := $(AGENT_PLAIN:%.c=$(BUILD)/%.o)
 LINK_OBJ := $(patsubst agent/%.c,$(BUILD)/agent/link/%.o,$(call kind,link))
-ATTACH_OBJ := $(patsubst agent/%.c,$(BUILD)/agent/attach/%.o,$(filter-out agent/loader.c agent/locked.c,$(call kind,attach)))
+ATTACH_OBJ := $(patsubst agent/%.c,$(BUILD)/agent/attach/%.o,$(filter-out agent/loader.c agent/reserved.c,$(call kind,attach)))
 AGENT_CFLAGS := -std=gnu11 -ffreestanding -fno-builtin -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	-fno-plt -fcf-protection=none -fasynchronous-unwind-tables -fomit-frame-pointer -U_FORTIFY_SOURCE -I.
 AGENT_LDFLAGS := -shared -nostdlib -Wl,-z,nodelete,-z,now,-z,relro,-z,noexecstack -Wl,--hash-style=both -Wl,--build-id \

@@ -5,13 +5,17 @@
 
 enum { FILE_SCALE = 1 /* a file's blocks are allocated at once (a full disk must not kill the host): begin smaller */ };
 
-/* Under a limit of memory we leave seven eighths of it to the program. */
+int origin_affordable(uint64_t bytes, uint64_t limit)
+{
+	return limit / 8 >= bytes;
+}
+
 static int affordable(uint64_t bytes)
 {
 	static const int limits[] = { RLIMIT_AS, RLIMIT_DATA };
 	struct rlimit64 r;
 	for (unsigned i = 0; i < 2; i++)
-		if (!sys_getrlimit(limits[i], &r) && r.rlim_cur / 8 < bytes) return 0;
+		if (!sys_getrlimit(limits[i], &r) && !origin_affordable(bytes, r.rlim_cur)) return 0;
 	return 1;
 }
 

@@ -16,6 +16,8 @@ struct origin_memory {
 /* Memory for a segment of `size` bytes, and `private_size` bytes beside it. Asked for again with less when it fails; `scale`: how often it has
    failed, `last`: it is the last time. 0 or -1. Sends no signal, whatever the limits (RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_NOFILE) are. */
 int origin_memory(struct origin_memory *m, uint64_t size, uint64_t private_size, unsigned scale, int last);
+/* Under a limit of memory we leave seven eighths of it to the program: may `bytes` be reserved? (Not in an attached agent.) */
+int origin_affordable(uint64_t bytes, uint64_t limit);
 /* Writes the process's number and the moment into the header. forked: of a child that has just been born. */
 void origin_stamp(struct wire_header *h, int forked);
 /* A word that is not 0, on a page that the kernel wipes in children; NULL where there is none. */

@@ -36,6 +36,8 @@ int segment_renew(void);
 /* Gives back what is reserved beyond twice of what is used and some; from then on segment_renew finds no memory. Once: -1 afterwards. The
    room that stays is what a thread that has just looked at the old end may still claim. */
 int segment_trim(void);
+/* Addresses that the tables took when they were made; 0 before. */
+uint64_t segment_reserved(void);
 /* Puts the loaded objects that modules.h knows into the segment. */
 void segment_modules(void);
 /* The descriptor, if the program has not closed it; else -1. */

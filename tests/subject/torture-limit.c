@@ -97,6 +97,38 @@ static void space(void)
 	printf("%zu MiB\n", n);
 }
 
+/* How much is left under a limit that the program sets itself: nearly all of it. */
+static void lowered(int what)
+{
+	enum { LIMIT = 64, LEAST = 54 };
+	struct rlimit r = { LIMIT << 20, LIMIT << 20 };
+	size_t n = 0;
+	churn(50);
+	CHECK(what == RLIMIT_AS ? !setrlimit(what, &r) : !prlimit(0, what, &r, NULL), "limit: %s", strerror(errno));
+	while (malloc(1 << 20)) n++;
+	CHECK(errno == ENOMEM && n >= LEAST && n < LIMIT, "%zu of %d MiB, errno %d", n, LIMIT, errno);
+}
+
+static void space_later(void) { lowered(RLIMIT_AS); }
+static void data_later(void) { lowered(RLIMIT_DATA); }
+
+/* As a shell's `(ulimit -v ...)`; the parent keeps what it has. */
+static void space_in_child(void)
+{
+	churn(50);
+	for (int i = 0; i < 3; i++) {
+		int s;
+		pid_t pid = fork();
+		if (!pid) {
+			if (i == 1) churn(50);
+			lowered(i == 2 ? RLIMIT_DATA : RLIMIT_AS);
+			_exit(7);
+		}
+		CHECK(pid > 0 && waitpid(pid, &s, 0) == pid && WIFEXITED(s) && WEXITSTATUS(s) == 7, "child %d ended with %#x", i, s);
+	}
+	churn(50);
+}
+
 static void locked(void)
 {
 	struct rlimit r = { 16 << 20, 16 << 20 };
@@ -215,7 +247,8 @@ static void strict(void)
 
 static const struct mode modes[] = {
 	{ "no-files", no_files }, { "no-file-size", no_file_size }, { "no-locked", no_locked }, { "small-stack", small_stack },
-	{ "no-core", no_core }, { "numbers", numbers }, { "space", space }, { "locked", locked }, { "all-locked", all_locked }, { "filter", filter },
+	{ "no-core", no_core }, { "numbers", numbers }, { "space", space }, { "space-later", space_later },
+	{ "data-later", data_later }, { "space-in-child", space_in_child }, { "locked", locked }, { "all-locked", all_locked }, { "filter", filter },
 	{ "filter-beside-threads", filter_beside_threads }, { "filter-for-all", filter_for_all }, { "strict", strict },
 };
 TORTURE_MAIN(modes)
