@@ -1,6 +1,7 @@
 /* origin.c: see origin.h. The segment is a sealed memfd, a file where ALLOCTOP_SEGMENT names one, or private memory. */
 #include "origin.h"
 #include "settings.h"
+#include "symbols.h"
 #include "sys.h"
 
 enum { FILE_SCALE = 1 /* a file's blocks are allocated at once (a full disk must not kill the host): begin smaller */ };
@@ -129,10 +130,11 @@ int origin_memory(struct origin_memory *m, uint64_t size, uint64_t private_size,
 
 void origin_stamp(struct wire_header *h, int forked)
 {
+	int (*clock)(int, long *) = (int (*)(int, long *))symbols_find_next("clock_gettime");
 	(void)forked;
 	h->pid = (uint32_t)sys_getpid();
-	h->realtime_ns = sys_clock_ns(0);
-	h->start = h->last = (struct wire_clock){ cpu_ticks(), sys_clock_ns(1) };
+	h->realtime_ns = sys_clock_ns(clock, 0);
+	h->start = h->last = (struct wire_clock){ cpu_ticks(), sys_clock_ns(clock, 1) };
 }
 
 uint32_t *origin_mark(void)

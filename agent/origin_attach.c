@@ -14,14 +14,6 @@ int origin_memory(struct origin_memory *m, uint64_t size, uint64_t private_size,
 	return fits ? 0 : -1;
 }
 
-/* The clock of the vDSO makes a system call only where the machine has no good counter. */
-static uint64_t clock_ns(int clock)
-{
-	int (*get)(int, long *) = (int (*)(int, long *))(uintptr_t)alloctop_attach.clock;
-	long t[2];
-	return get && !get(clock, t) ? (uint64_t)t[0] * 1000000000u + (uint64_t)t[1] : sys_clock_ns(clock);
-}
-
 void origin_stamp(struct wire_header *h, int forked)
 {
 	const struct attach_block *b = &alloctop_attach;
@@ -29,9 +21,10 @@ void origin_stamp(struct wire_header *h, int forked)
 	h->realtime_ns = b->started_realtime_ns;
 	h->start = h->last = (struct wire_clock){ b->started_ticks, b->started_monotonic_ns };
 	if (!forked) return;
+	int (*clock)(int, long *) = (int (*)(int, long *))(uintptr_t)b->clock;
 	h->pid = (uint32_t)sys_getpid();
-	h->realtime_ns = clock_ns(0);
-	h->start = h->last = (struct wire_clock){ cpu_ticks(), clock_ns(1) };
+	h->realtime_ns = sys_clock_ns(clock, 0);
+	h->start = h->last = (struct wire_clock){ cpu_ticks(), sys_clock_ns(clock, 1) };
 	h->flags |= WIRE_ATTACHED;
 }
 

@@ -18,12 +18,12 @@ int sandbox_entered(void)
 	return LOAD(entered) != 0 || origin_sandboxed();
 }
 
-/* Strict mode allows no system call at all that we need, and not even the end of the process while it has another thread. */
+/* Strict mode allows no system call at all that we need, and not even the end of the process while it has another thread. A forked child that
+   has not begun anew has no thread of ours to end, but is under the filter all the same (sshd's, a browser's renderer). */
 static void enter(int is_strict)
 {
-	if (!life_running()) return;
 	STORE(entered, 1);
-	serve_stop("closed: the program put itself under a seccomp filter");
+	if (life_running()) serve_stop("closed: the program put itself under a seccomp filter");
 	if (is_strict) life_stop();
 }
 

@@ -258,7 +258,7 @@ void serve_stop(const char *why)
 	enum { ROUNDS = 3000 };
 	struct { long s, ns; } pause = { 0, 1000000 };
 	int pid = sys_getpid();
-	if (!LOAD(serve.created)) return;
+	if (!LOAD(serve.created) || (uint32_t)pid != segment.head->pid) return; /* a vfork's child has our memory, and not our thread */
 	RELEASE(serve.stop, 1);
 	for (int i = 0; i < ROUNDS; i++) {
 		uint32_t tid = LOAD(serve.tid);

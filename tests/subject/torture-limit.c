@@ -168,7 +168,7 @@ enum { LOAD_NR = 0x20, EQUAL = 0x15, RETURN = 0x06, SET_SECCOMP = 22, NO_NEW_PRI
 static const int allowed[] = {
 	SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_futex, SYS_mmap, SYS_munmap, SYS_mremap, SYS_brk, SYS_madvise, SYS_mprotect,
 	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_clone, SYS_clone3, SYS_fork, SYS_set_robust_list, SYS_rseq,
-	SYS_gettid, SYS_getpid, SYS_close, SYS_sched_yield, SYS_tgkill, SYS_wait4, SYS_clock_gettime, SYS_set_tid_address, SYS_membarrier,
+	SYS_gettid, SYS_getpid, SYS_close, SYS_sched_yield, SYS_tgkill, SYS_wait4, SYS_set_tid_address, SYS_membarrier,
 };
 enum { ALLOWED = sizeof allowed / sizeof *allowed };
 
@@ -206,13 +206,16 @@ static void filter_as(const char *mode)
 {
 	struct filter f[2 * ALLOWED + 2];
 	struct program p = program_of(f);
-	churn(50);
 	CHECK(!prctl(NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(SET_SECCOMP, 2, &p, 0, 0), "filter: %s", strerror(errno));
 	all_paths();
 	passed(mode);
 }
 
-static void filter(void) { filter_as("filter"); }
+static void filter(void)
+{
+	churn(50);
+	filter_as("filter");
+}
 
 /* With threads already running, for this one only. */
 static void filter_beside_threads(void)
@@ -235,14 +238,50 @@ static void filter_for_all(void)
 	passed("filter-for-all");
 }
 
+static void in_child(void (*enter)(void))
+{
+	int s;
+	churn(50);
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+		if (!pid) {
+			if (i) threads(1);
+			enter();
+		}
+		CHECK(pid > 0 && waitpid(pid, &s, 0) == pid && WIFEXITED(s) && !WEXITSTATUS(s), "child %d ended with %#x", i, s);
+	}
+}
+
+/* As sshd, or a browser's renderer: nothing was allocated between the fork and the filter; or much, and threads were there. */
+static void filter_here(void) { filter_as("filter in a child"); }
+static void filter_in_child(void) { in_child(filter_here); }
+
+static void filter_in_child_beside_threads(void)
+{
+	threads(3);
+	usleep(50000);
+	in_child(filter_here);
+}
+
 /* read, write, exit and nothing else: what the heap has already must be enough. */
+static void strict_here(void)
+{
+	CHECK(!prctl(SET_SECCOMP, 1, 0, 0, 0), "strict: %s", strerror(errno));
+	for (int i = 0; i < 100; i++) free(keep(malloc(200)));
+	if (write(1, "ok strict\n", 10) == 10) syscall(SYS_exit, 0);
+}
+
 static void strict(void)
 {
 	free(keep(malloc(60000)));
 	churn(50);
-	CHECK(!prctl(SET_SECCOMP, 1, 0, 0, 0), "strict: %s", strerror(errno));
-	for (int i = 0; i < 100; i++) free(keep(malloc(200)));
-	if (write(1, "ok strict\n", 10) == 10) syscall(SYS_exit, 0);
+	strict_here();
+}
+
+static void strict_in_child(void)
+{
+	free(keep(malloc(60000)));
+	in_child(strict_here);
 }
 
 static const struct mode modes[] = {
@@ -250,5 +289,6 @@ static const struct mode modes[] = {
 	{ "no-core", no_core }, { "numbers", numbers }, { "space", space }, { "space-later", space_later },
 	{ "data-later", data_later }, { "space-in-child", space_in_child }, { "locked", locked }, { "all-locked", all_locked }, { "filter", filter },
 	{ "filter-beside-threads", filter_beside_threads }, { "filter-for-all", filter_for_all }, { "strict", strict },
+	{ "filter-in-child", filter_in_child }, { "filter-in-child-beside-threads", filter_in_child_beside_threads }, { "strict-in-child", strict_in_child },
 };
 TORTURE_MAIN(modes)
