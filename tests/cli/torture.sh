@@ -1,6 +1,6 @@
 # torture.sh: sourced by the torture tests: runs the modes of a torture-* subject, on glibc and musl, with the agent and without, and
 # compares exit status and output. Each mode meets one setting of the agent, in turn; FULL=1: every mode every setting.
-PER_RUN=30      # seconds of patience: a hang is a failure, not slowness
+PER_RUN=60      # seconds of patience: a hang is a failure, not slowness
 settings=(
 	"ALLOCTOP_RATE=1"
 	"ALLOCTOP_RATE=4096 ALLOCTOP_THREAD=always"

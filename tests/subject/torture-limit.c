@@ -85,6 +85,37 @@ static void numbers(void)
 	}
 }
 
+#ifdef __GLIBC__
+#define CLOSE_FROM(fd) closefrom(fd)
+#else
+#define CLOSE_FROM(fd) syscall(SYS_close_range, fd, ~0u, 0)
+#endif
+
+/* All at once, whatever is there, as before an exec or in a daemon; in a child too, while threads allocate. */
+static void close_from(void)
+{
+	threads(1);
+	usleep(50000);
+	for (int round = 0; round < 3; round++) {
+		int a = open("/dev/zero", O_RDONLY), b = open("/dev/zero", O_RDONLY);
+		CHECK(a == 3 && b == 4, "the next descriptors are %d, %d", a, b);
+		CLOSE_FROM(3);
+		CHECK(fcntl(a, F_GETFD) < 0 && errno == EBADF && fcntl(b, F_GETFD) < 0, "not closed");
+		churn(50);
+		threads(2);
+		child();
+		pid_t pid = fork();
+		int s;
+		if (!pid) {
+			CLOSE_FROM(0);
+			churn(50);
+			threads(2);
+			_exit(open("/dev/null", O_RDWR) == 0 && open("/dev/null", O_RDWR) == 1 ? 7 : 8);
+		}
+		CHECK(pid > 0 && waitpid(pid, &s, 0) == pid && WIFEXITED(s) && WEXITSTATUS(s) == 7, "a child ended with %#x", s);
+	}
+}
+
 /* How much a limit of address space, set before the program began, leaves to it. The test compares. */
 static void space(void)
 {
@@ -286,7 +317,7 @@ static void strict_in_child(void)
 
 static const struct mode modes[] = {
 	{ "no-files", no_files }, { "no-file-size", no_file_size }, { "no-locked", no_locked }, { "small-stack", small_stack },
-	{ "no-core", no_core }, { "numbers", numbers }, { "space", space }, { "space-later", space_later },
+	{ "no-core", no_core }, { "numbers", numbers }, { "closefrom", close_from }, { "space", space }, { "space-later", space_later },
 	{ "data-later", data_later }, { "space-in-child", space_in_child }, { "locked", locked }, { "all-locked", all_locked }, { "filter", filter },
 	{ "filter-beside-threads", filter_beside_threads }, { "filter-for-all", filter_for_all }, { "strict", strict },
 	{ "filter-in-child", filter_in_child }, { "filter-in-child-beside-threads", filter_in_child_beside_threads }, { "strict-in-child", strict_in_child },
