@@ -71,8 +71,21 @@ static size_t (*find_usable(void))(void *)
 	return fn && LOAD(owner) && LOAD(owner) == LOAD(maker) ? (size_t (*)(void *))fn : 0;
 }
 
+/* tcmalloc's allocates when it is called first, and that allocation wants to be measured too. */
+static int begun(size_t (*fn)(void *), void *p)
+{
+	enum { NEVER, FIRST, BEGUN };
+	static uint32_t state;
+	uint32_t was = NEVER;
+	if (LIKELY(ACQUIRE(state) == BEGUN)) return 1;
+	if (!CAS(state, &was, FIRST)) return was == BEGUN;
+	fn(p);
+	RELEASE(state, BEGUN);
+	return 1;
+}
+
 size_t real_usable_size(void *p, size_t otherwise)
 {
 	size_t (*fn)(void *) = p ? find_usable() : 0;
-	return fn ? fn(p) : otherwise;
+	return fn && begun(fn, p) ? fn(p) : otherwise;
 }
