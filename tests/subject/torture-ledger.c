@@ -3,6 +3,9 @@
 /* CFLAGS: -Wno-use-after-free -Wno-alloc-size-larger-than */
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include "torture-ledger.h"
 
 enum { N = 500 };
@@ -120,5 +123,38 @@ static void drift(void)
 	CHECK(now.objects == base.objects && now.bytes == base.bytes, "after all was freed: %lld objects", (long long)(now.objects - base.objects));
 }
 
-static const struct mode modes[] = { { "forms", forms }, { "resized", resized }, { "drift", drift } };
+/* What a child does is its own: forked, cloned past libc, or only borrowing the memory, which then counts. */
+static void children(void)
+{
+	for (int i = 0; i < N; i++) p[i] = keep(malloc(100));
+	struct ledger base = ledger_read();
+	for (int round = 0; round < 10; round++) {
+		int s;
+		pid_t pid = round & 1 ? fork() : (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+		if (!pid) {
+			void *q[N];
+			for (int i = 0; i < N; i++) q[i] = keep(malloc(300));
+			free_all();
+			for (int i = 0; i < N; i += 2) free(q[i]);
+			_exit(7);
+		}
+		CHECK(pid > 0 && waitpid(pid, &s, 0) == pid && WIFEXITED(s) && WEXITSTATUS(s) == 7, "a child ended with %#x", s);
+		ledger_is(base, 0, 0, 0, "a child was there");
+	}
+	void *volatile given = NULL;
+	int s;
+	pid_t pid = vfork();
+	if (!pid) {
+		given = malloc(1234);
+		_exit(7);
+	}
+	CHECK(waitpid(pid, &s, 0) == pid && WEXITSTATUS(s) == 7, "vfork's child ended with %#x", s);
+	ledger_is(base, 1, 1234, 1, "vfork");
+	free(given);
+	free_all();
+	struct ledger now = ledger_read();
+	CHECK(base.objects - now.objects == N && base.bytes - now.bytes == 100 * N, "blocks that children freed too");
+}
+
+static const struct mode modes[] = { { "forms", forms }, { "resized", resized }, { "drift", drift }, { "children", children } };
 TORTURE_MAIN(modes)

@@ -162,8 +162,36 @@ static void threads(void)
 	for (int i = 0; i < 3; i++) pthread_join(t[i], NULL);
 }
 
+static void elsewhere(int sig)
+{
+	(void)sig;
+	broke(__FILE__, __LINE__, "no handler runs", "on thread %ld", syscall(SYS_gettid));
+}
+
+/* A signal that the program waits for is not handled by a thread that it does not know of. */
+static void waited(void)
+{
+	sigset_t set;
+	pthread_t t;
+	handle(elsewhere, 0, 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	CHECK(!pthread_create(&t, NULL, until_enough, NULL), "no thread");
+	usleep(50000);  /* the agent's thread is there by now, if it wants to */
+	for (int i = 0; i < 50; i++) {
+		int sig = 0;
+		kill(getpid(), SIGALRM);
+		usleep(2000);   /* whoever else would take it does */
+		CHECK(!sigwait(&set, &sig) && sig == SIGALRM, "sigwait");
+		churn(2);
+	}
+	seen = SIGNALS;
+	pthread_join(t, NULL);
+}
+
 static const struct mode modes[] = {
 	{ "plain", plain }, { "altstack", altstack }, { "nested", nested }, { "longjmp", longjmp_out },
-	{ "longjmp-altstack", longjmp_altstack }, { "fork", fork_in_handler }, { "threads", threads },
+	{ "longjmp-altstack", longjmp_altstack }, { "fork", fork_in_handler }, { "threads", threads }, { "waited", waited },
 };
 TORTURE_MAIN(modes)
