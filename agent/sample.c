@@ -79,16 +79,22 @@ uint64_t sample_due(size_t n)
 	return rate;
 }
 
-static struct site_weight weigh(uint64_t size, uint64_t rate)
+/* Up or down by chance: at rates around its unit (1 KiB) most variances would be nothing otherwise, and so would their sum. */
+static uint64_t rounded(double v, uint64_t *random)
+{
+	return (uint64_t)(v + (double)math_random(random) * 0x1p-53);
+}
+
+static struct site_weight weigh(uint64_t size, uint64_t rate, uint64_t *random)
 {
 	if (rate <= 1 || !size) return (struct site_weight){ size, 65536, 0 };
 	double hit = math_hit((double)size / (double)rate), bytes = (double)size / hit;
-	return (struct site_weight){ (uint64_t)(bytes + 0.5), (uint64_t)(65536 / hit), (uint64_t)(bytes * bytes * (1 - hit) / 1048576) };
+	return (struct site_weight){ (uint64_t)(bytes + 0.5), (uint64_t)(65536 / hit), rounded(bytes * bytes * (1 - hit) / 1048576, random) };
 }
 
 static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate)
 {
-	struct site_weight w = weigh(n, rate);
+	struct site_weight w = weigh(n, rate, &t->random);
 	uint64_t now = cpu_ticks();
 	struct wire_live b = {
 		.addr = (uint64_t)p, .size = n, .weight = w.bytes, .birth = now, .site = t->site,
@@ -102,7 +108,7 @@ static NOINLINE void record(struct thread *t, void *p, size_t n, uint64_t rate)
 
 static NOINLINE void record_slow(struct thread *t, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
 {
-	slow_record(s, op, t->site, n, s->large ? weigh(n, rate).objects_q16 : slow_owed(t));
+	slow_record(s, op, t->site, n, s->large ? weigh(n, rate, &t->random).objects_q16 : slow_owed(t));
 }
 
 void sample_made(void *p, size_t n, uint64_t rate, const struct slow *s, enum wire_op op)
