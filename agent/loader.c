@@ -1,12 +1,15 @@
-/* loader.c: what the process's loader tells us: that it starts and ends; and the three functions of the process that we pass on, to be told
- * of what we may only learn outside of an allocation: that it has threads, and that objects came or went. dlopen itself is left alone: it looks at its caller, and whoever opens an object asks
- * for a symbol next. dlsym looks at its caller too, which a tail call keeps. */
+/* loader.c: see loader.h. What the process's loader tells us: that it starts and ends; and the functions of the process that we pass on, to be
+ * told of what we may only learn outside of an allocation: that it has threads, that objects came or went, and that it forks. dlopen itself
+ * is left alone: it looks at its caller, and whoever opens an object asks for a symbol next. dlsym looks at its caller too, which a tail
+ * call keeps. */
+#include "loader.h"
 #include "cc.h"
 #include "hook.h"
 #include "life.h"
 #include "real.h"
 #include "serve.h"
 #include "settings.h"
+#include "sys.h"
 #include "thread.h"
 
 EXPORT int HOOK(pthread_create)(void *thread, const void *attribute, void *(*run)(void *), void *arg);
@@ -37,6 +40,41 @@ EXPORT int HOOK(dlclose)(void *handle)
 	int failed = fn ? fn(handle) : -1;
 	life_objects_changed();
 	return failed;
+}
+
+static uint32_t looking, forking;       /* is the helper thread in the loader; threads of the program in fork */
+
+void loader_look(void)
+{
+	__atomic_store_n(&looking, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&forking, __ATOMIC_SEQ_CST)) life_objects_changed();
+	__atomic_store_n(&looking, 0, __ATOMIC_SEQ_CST);
+}
+
+/* Not for ever: who forks out of a callback of the loader holds its lock, and then it is the helper that waits. */
+static void wait_for_helper(void)
+{
+	enum { ROUNDS = 200 };
+	struct { long s, ns; } pause = { 0, 100000 };
+	for (int i = 0; i < ROUNDS && __atomic_load_n(&looking, __ATOMIC_SEQ_CST); i++) SYS(__NR_nanosleep, &pause, 0, 0, 0, 0, 0);
+}
+
+EXPORT int HOOK(fork)(void);
+EXPORT int HOOK(fork)(void)
+{
+	static struct real real = { .name = "fork" };
+	int (*fn)(void) = (int (*)(void))real_find(&real);
+	if (!fn) return -1;
+	__atomic_fetch_add(&forking, 1, __ATOMIC_SEQ_CST);
+	wait_for_helper();
+	int pid = fn();
+	if (pid) {
+		ADD(forking, -1u);
+	} else {
+		STORE(forking, 0);
+		STORE(looking, 0);
+	}
+	return pid;
 }
 
 __attribute__((constructor)) static void constructed(void)

@@ -3,7 +3,7 @@
 #include <linux/poll.h>
 #include "serve.h"
 #include "cc.h"
-#include "life.h"
+#include "loader.h"
 #include "notice.h"
 #include "sandbox.h"
 #include "segment.h"
@@ -198,7 +198,7 @@ static void *serve_main(void *arg)
 	__atomic_fetch_or(&segment.head->flags, WIRE_SERVED, __ATOMIC_RELAXED);
 	while (!ACQUIRE(serve.stop)) {
 		long ready = SYS(__NR_poll, &poll, 1, PATIENCE_MS, 0, 0, 0);
-		life_objects_changed();
+		loader_look();
 		if (ready <= 0) continue;
 		int to = (int)SYS(__NR_accept4, poll.fd, 0, 0, CLOEXEC, 0, 0);
 		if (to < 0 && to != -SYS_EAGAIN && to != -SYS_EINTR) {
