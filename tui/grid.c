@@ -11,7 +11,7 @@
 #include "tui/keys.h"
 #include "tui/surface.h"
 
-enum { REST_MIN = 14, REST_WIDE = 22, INDENT_MAX = 40 };
+enum { REST_MIN = 13, REST_WIDE = 22, INDENT_MAX = 40 };
 
 static int is_tree(const struct table *t)
 {
@@ -19,6 +19,8 @@ static int is_tree(const struct table *t)
 		if (t->row[i].depth) return 1;
 	return 0;
 }
+
+static int is_leaf(const struct table *t, const struct table_row *r) { return r + 1 == t->row + t->nrows || r[1].depth <= r->depth; }
 
 void grid_init(struct grid *g, const struct table_shape *shape)
 {
@@ -135,28 +137,38 @@ static int is_blank(const struct table *t, unsigned column)
 	return 1;
 }
 
-/* Which columns fit: where there is not room for all, those in which nothing is known go first, but for the one that it is sorted by, then
- * those to the right, but not the last, which takes the rest. */
-static unsigned choose(const struct grid *g, const struct table *t, unsigned width, int difference, unsigned char show[TABLE_COLUMNS_MAX])
+/* Which columns fit, beside the last, which takes the rest and at least `least` of it: where there is not room for all, those in which nothing
+ * is known go first, but for the one that it is sorted by, then those to the right. How many figures are among them. */
+static unsigned fit(const struct grid *g, const struct table *t, unsigned width, unsigned least, int difference, unsigned char show[TABLE_COLUMNS_MAX], unsigned *used)
 {
 	const struct table_shape *s = t->shape;
-	unsigned last = s->ncolumns - 1, n = 0, least = s->column[last].flags & COLUMN_WIDE ? REST_WIDE : REST_MIN, rest;
-	unsigned used = s->column[last].width ? s->column[last].width : least, all = used;
+	unsigned last = s->ncolumns - 1, all = least, figures = 0;
 
 	memset(show, 0, TABLE_COLUMNS_MAX);
-	show[last] = 1;
+	*used = least;
 	for (unsigned c = 0; c < last; c++) all += width_of(&s->column[c], difference) + 1;
 	for (unsigned c = 0; c < last; c++) {
 		unsigned w = width_of(&s->column[c], difference) + 1;
 		if (all > width && c != g->sort && is_blank(t, c)) continue;
-		if (used + w > width) break;
-		used += w;
+		if (*used + w > width + !least) break;
+		*used += w;
 		show[c] = 1;
-		n++;
+		figures += s->column[c].kind != FIGURE_TEXT && s->column[c].kind != FIGURE_BAR;
 	}
-	rest = s->column[last].width ? s->column[last].width : least + (width > used ? width - used : 0);
-	if (!n && rest > width) rest = width;
-	return rest;
+	return figures;
+}
+
+/* The last column is left out where only without it there is a figure. What is left for it. */
+static unsigned choose(const struct grid *g, const struct table *t, unsigned width, int difference, unsigned char show[TABLE_COLUMNS_MAX])
+{
+	const struct table_column *last = &t->shape->column[t->shape->ncolumns - 1];
+	unsigned least = last->width ? last->width : last->flags & COLUMN_WIDE ? REST_WIDE : REST_MIN, used;
+
+	if (!fit(g, t, width, least, difference, show, &used) && fit(g, t, width, 0, difference, show, &used)) return 0;
+	fit(g, t, width, least, difference, show, &used);
+	show[t->shape->ncolumns - 1] = 1;
+	if (last->width) return last->width;
+	return used > least ? least + (width > used ? width - used : 0) : width;
 }
 
 static void cell(const struct grid *g, const struct table *t, const struct table_row *r, unsigned c, struct surface *s, unsigned row, unsigned at, unsigned width, int difference,
@@ -172,14 +184,14 @@ static void cell(const struct grid *g, const struct table *t, const struct table
 	}
 	if (tree && c + 1 == t->shape->ncolumns) {
 		unsigned in = r->depth < INDENT_MAX ? r->depth : INDENT_MAX;
-		const struct table_row *next = r + 1 < t->row + t->nrows ? r + 1 : NULL;
-		text += snprintf(buf, sizeof buf, "%*s%s ", (int)in, "", !next || next->depth <= r->depth ? " " : folded(g, r->id) ? "▸" : "▾");
+		text += snprintf(buf, sizeof buf, "%*s%s ", (int)in, "", is_leaf(t, r) ? " " : folded(g, r->id) ? "▸" : "▾");
 	}
 	table_cell(k, &r->cell[c], difference, text);
 	w = surface_width(buf);
 	if (difference && style == STYLE_PLAIN && k->kind != FIGURE_TEXT && !(k->flags & COLUMN_FIXED)) style = *text == '+' ? STYLE_UP : *text == '-' && text[1] ? STYLE_DOWN : STYLE_DIM;
 	if (!strcmp(text, "-") && style == STYLE_PLAIN) style = STYLE_DIM;
-	if (k->kind == FIGURE_TEXT) surface_cut(s, row, at, width, style, buf);
+	if (k->flags & COLUMN_TAIL) surface_tail(s, row, at, width, style, buf);
+	else if (k->kind == FIGURE_TEXT) surface_cut(s, row, at, width, style, buf);
 	else if (w > width) surface_fill(s, row, at, width, style, '*');
 	else surface_put(s, row, at + width - w, width, style, buf);
 }
@@ -267,7 +279,7 @@ static void side(struct grid *g, const struct table *t, int right)
 	const struct table_row *r = grid_row(g, t);
 
 	if (!r) return;
-	int leaf = r + 1 == t->row + t->nrows || r[1].depth <= r->depth;
+	int leaf = is_leaf(t, r);
 	if (right || (!leaf && !folded(g, r->id))) {
 		if (!leaf) fold(g, r->id, !right);
 		return;
@@ -282,6 +294,7 @@ static void side(struct grid *g, const struct table *t, int right)
 int grid_key(struct grid *g, const struct table *t, const struct key *k, int *opened)
 {
 	size_t page = g->rows > 1 ? g->rows - 1 : 1;
+	const struct table_row *r;
 	int tree = is_tree(t);
 
 	*opened = 0;
@@ -301,12 +314,13 @@ int grid_key(struct grid *g, const struct table *t, const struct key *k, int *op
 	case KEYS_LEFT: case KEYS_RIGHT:
 		if (tree) side(g, t, k->code == KEYS_RIGHT);
 		return 1;
-	case KEYS_ENTER: {
-		const struct table_row *r = tree ? grid_row(g, t) : NULL;
-		if (!r || r + 1 == t->row + t->nrows || r[1].depth <= r->depth) return 0;
+	case '+': case '-':
+		if (tree && (r = grid_row(g, t))) fold(g, r->id, k->code == '-');
+		return 1;
+	case KEYS_ENTER:
+		if (!tree || !(r = grid_row(g, t)) || is_leaf(t, r)) return 0;
 		fold(g, r->id, !folded(g, r->id));
 		return 1;
-	}
 	case KEYS_CLICK: return click(g, t, k, opened);
 	}
 	return 0;

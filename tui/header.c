@@ -140,7 +140,27 @@ static void legend(struct surface *s, unsigned row, const struct state *x)
 	if (age > HEAP_OLD_S) surface_print(s, row, at + 1, STYLE_DIM, "%s ago", units_seconds(age, a));
 }
 
-static void agent(struct surface *s, unsigned row, const struct state *x)
+/* How fast it allocates. That no sample was seen says how little it is at most, not that it is nothing. */
+static unsigned rate(struct surface *s, unsigned row, unsigned at, const struct state *x)
+{
+	char a[UNITS_MAX], b[UNITS_MAX], text[128], error[UNITS_MAX + 8] = "";
+	const double *f = x->figure;
+	double seconds = f[STATE_RATE_INTERVAL] > 0 ? f[STATE_RATE_INTERVAL] : f[STATE_AGENT_AGE];
+
+	if (!strcmp(x->text[STATE_AGENT], "stopped")) return piece(s, row, at, s->columns, STYLE_WARN, "STOPPED");
+	if (isnan(f[STATE_RATE])) return piece(s, row, at, s->columns, STYLE_DIM, "allocating: not known yet");
+	if (f[STATE_RATE] <= 0 && f[STATE_SAMPLE_RATE] > 1 && seconds > 0) {
+		snprintf(text, sizeof text, "allocating < %s/s", units_bytes(f[STATE_SAMPLE_RATE] / seconds, a));
+		return piece(s, row, at, s->columns, STYLE_PLAIN, text);
+	}
+	if (f[STATE_RATE_ERROR] > 0) snprintf(error, sizeof error, " ± %s", units_bytes(f[STATE_RATE_ERROR], b));
+	snprintf(text, sizeof text, "allocating %s/s%s%s", units_bytes(f[STATE_RATE], a), error, f[STATE_RATE_INTERVAL] > 0 ? "" : " on average");
+	at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
+	snprintf(text, sizeof text, "%s objects/s", units_count(f[STATE_RATE_OBJECTS], a));
+	return piece(s, row, at, s->columns, STYLE_PLAIN, text);
+}
+
+static void agent(const struct view *v, struct surface *s, unsigned row, const struct state *x)
 {
 	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX], text[128];
 	const double *f = x->figure;
@@ -152,7 +172,7 @@ static void agent(struct surface *s, unsigned row, const struct state *x)
 		else snprintf(text, sizeof text, "live %s in %s objects", a, units_count(f[STATE_OBJECTS], b));
 		if (!isnan(f[STATE_LIVE])) at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
 		at = piece(s, row, at, s->columns, STYLE_DIM, "no agent");
-		piece(s, row, at, s->columns, STYLE_DIM, "who allocates: alloctop run, or attach");
+		piece(s, row, at, s->columns, STYLE_DIM, view_attaches(v) ? "who allocates: the key a, or alloctop run" : "who allocates: alloctop run, or attach");
 		return;
 	}
 	bytes(f[STATE_SAMPLED], a);
@@ -161,15 +181,7 @@ static void agent(struct surface *s, unsigned row, const struct state *x)
 	/* what was there before is not in these figures: before all that there may be no room for */
 	snprintf(text, sizeof text, "since attach, %s ago", units_seconds(f[STATE_AGENT_AGE], a));
 	if (f[STATE_ATTACHED] > 0) at = piece(s, row, at, s->columns, STYLE_WARN, text);
-	if (!strcmp(x->text[STATE_AGENT], "stopped")) at = piece(s, row, at, s->columns, STYLE_WARN, "STOPPED");
-	if (isnan(f[STATE_RATE])) {
-		at = piece(s, row, at, s->columns, STYLE_DIM, "allocating: not known yet");
-	} else {
-		snprintf(text, sizeof text, "allocating %s/s%s", units_bytes(f[STATE_RATE], a), f[STATE_RATE_INTERVAL] > 0 ? "" : " on average");
-		at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
-		snprintf(text, sizeof text, "%s objects/s", units_count(f[STATE_RATE_OBJECTS], a));
-		at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
-	}
+	at = rate(s, row, at, x);
 	snprintf(text, sizeof text, "one sample per %s", units_setting(f[STATE_SAMPLE_RATE] >= 1 ? (uint64_t)f[STATE_SAMPLE_RATE] : 1, a));
 	at = piece(s, row, at, s->columns, STYLE_DIM, text);
 	snprintf(text, sizeof text, "agent since %s", units_seconds(f[STATE_AGENT_AGE], a));
@@ -208,14 +220,29 @@ static size_t whole_parts(const char *text, unsigned room)
 	return best > room / 2 ? best : 0;
 }
 
-static void words(struct surface *s, unsigned row, const char *name, const char *text, enum style style)
+/* What stands in brackets at its end stays: where there is more of it. */
+static void sentence(struct surface *s, unsigned row, unsigned at, enum style style, const char *text)
 {
-	unsigned at = surface_put(s, row, 0, s->columns, STYLE_DIM, name) + 1, room = s->columns > at ? s->columns - at : 0;
-	size_t n = surface_width(text) > room ? whole_parts(text, room) : 0;
+	unsigned room = s->columns > at ? s->columns - at : 0;
+	const char *end = strrchr(text, '(');
+	unsigned tail = end && end > text && strchr(end, ')') && !strchr(end, ')')[1] ? surface_width(end) + 1 : 0;
 	char cut[600];
 
-	if (n) snprintf(cut, sizeof cut, "%.*s..", (int)n, text), text = cut;
-	surface_cut(s, row, at, s->columns, style, text);
+	if (surface_width(text) <= room) {
+		surface_put(s, row, at, room, style, text);
+		return;
+	}
+	if (tail > room / 2) tail = 0;
+	snprintf(cut, sizeof cut, "%.*s", tail ? (int)(end - text) - 1 : (int)sizeof cut - 1, text);
+	size_t n = whole_parts(cut, room - tail);
+	if (n) strcpy(cut + n, "..");
+	at = surface_cut(s, row, at, room - tail, style, cut);
+	if (tail) surface_put(s, row, at + 1, tail, style, end);
+}
+
+static void words(struct surface *s, unsigned row, const char *name, const char *text, enum style style)
+{
+	sentence(s, row, surface_put(s, row, 0, s->columns, STYLE_DIM, name) + 1, style, text);
 }
 
 static unsigned list(const struct view *v, struct surface *s, const struct state *x)
@@ -225,7 +252,7 @@ static unsigned list(const struct view *v, struct surface *s, const struct state
 
 	surface_print(s, 0, at, STYLE_PLAIN, "  %zu processes%s", t ? t->nrows : 0, view_panel(v)->table == STATE_GROUPS ? ", by container" : "");
 	if (s->rows < LOWER) return 1;
-	if (t && *t->note) surface_cut(s, 1, 0, s->columns, STYLE_DIM, t->note);
+	if (t && *t->note) sentence(s, 1, 0, STYLE_DIM, t->note);
 	return 2;
 }
 
@@ -243,10 +270,11 @@ unsigned header_draw(const struct view *v, struct surface *s)
 	if (s->rows < LOWER) return row;
 	rss(s, row++, x);
 	if (s->rows >= LOW) legend(s, row++, x);
-	agent(s, row++, x);
+	agent(v, s, row++, x);
 	if (s->rows >= LOW) sparks(v, s, row++);
 	if (s->rows >= LOW && *x->text[STATE_NOTES]) words(s, row++, "agent  ", x->text[STATE_NOTES], STYLE_WARN);
+	if (*v->gone) words(s, row++, "ended  ", v->gone, STYLE_WARN);
 	words(s, row++, "locks  ", *x->text[STATE_LOCKS] ? x->text[STATE_LOCKS] : "not watched yet", x->figure[STATE_LOCK_COST] > 0.1 ? STYLE_WARN : STYLE_PLAIN);
-	words(s, row++, "verdict", *v->gone ? v->gone : *x->text[STATE_VERDICT] ? x->text[STATE_VERDICT] : "reading the heap", STYLE_STRONG);
+	words(s, row++, "verdict", *x->text[STATE_VERDICT] ? x->text[STATE_VERDICT] : *v->gone ? "the heap was not read" : "reading the heap", STYLE_STRONG);
 	return row;
 }

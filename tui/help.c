@@ -16,6 +16,7 @@ static const struct key_help keys[] = {
 	{ "up down PgUp PgDn", "move; also k j, the wheel; a click selects", ALWAYS },
 	{ "Home End", "first and last row; also g G", ALWAYS },
 	{ "Enter", NULL, ENTERS },
+	{ "+ -", "in a tree: open or close a branch; also right, left, Enter", SITES | GROUPS },
 	{ "t  F5", "flat, tree from main down, tree of callers", SITES },
 	{ "t  F5", "one list, or by container", GROUPS },
 	{ "s  F6", "sort by a column; < and > change it, I reverses", ALWAYS },

@@ -8,7 +8,7 @@
 enum { NAME, BYTES, SHARE, BAR, SWAPPED, NOTE, COLUMNS };
 
 static const struct table_column column[] = {
-	[NAME] = { "name", "WHERE THE RESIDENT MEMORY IS", 40, FIGURE_TEXT, COLUMN_ASCENDING, "whose it is, and what for" },
+	[NAME] = { "name", "RESIDENT MEMORY", 40, FIGURE_TEXT, COLUMN_ASCENDING, "whose it is, and what for" },
 	[BYTES] = { "bytes", "BYTES", 6, FIGURE_BYTES, 0, "in memory" },
 	[SHARE] = { "share", "SHARE", 6, FIGURE_SHARE, 0, "of the resident memory" },
 	[BAR] = { "bar", "", 6, FIGURE_BAR, COLUMN_FIXED, "SHARE as a bar" },

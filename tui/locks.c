@@ -38,6 +38,9 @@ static int sources(char *buf, size_t n, const struct lock_row *r)
 	return at;
 }
 
+/* As it is printed, without a fraction. */
+static const char *plural(double n) { return n > 0.5 && n < 1.5 ? "" : "s"; }
+
 static void detail(struct table *t, struct table_row *row, const struct lock_row *r, const struct lock_report *l, const struct observation *o)
 {
 	char buf[DETAIL_MAX];
@@ -49,8 +52,8 @@ static void detail(struct table *t, struct table_row *row, const struct lock_row
 		at += (size_t)snprintf(buf + at, sizeof buf - at, "%s  %-7d %-16s %5.1f%%\n", i ? "" : "\nwho waits:\n", (int)r->waiter[i].tid, r->waiter[i].name, 100 * r->waiter[i].share);
 	for (size_t i = 0; i < r->nstacks && i < STACKS && at + 256 < sizeof buf; i++) {
 		const struct lock_stack *s = &r->stack[i];
-		if (s->lost_s >= 0) at += (size_t)snprintf(buf + at, sizeof buf - at, "\n%.3f s lost in %.0f waits at:\n", s->lost_s, s->waits);
-		else at += (size_t)snprintf(buf + at, sizeof buf - at, "\n%.0f waits at:\n", s->waits);
+		if (s->lost_s >= 0) at += (size_t)snprintf(buf + at, sizeof buf - at, "\n%.3f s lost in %.0f wait%s at:\n", s->lost_s, s->waits, plural(s->waits));
+		else at += (size_t)snprintf(buf + at, sizeof buf - at, "\n%.0f wait%s at:\n", s->waits, plural(s->waits));
 		frames_text(buf, sizeof buf, "  ", s->pc, s->depth < STACK_DEPTH ? s->depth : STACK_DEPTH, 1, o->symbols);
 		at = strlen(buf);
 	}

@@ -99,7 +99,7 @@ static int run_view(struct view *v, struct feed *feed, const struct loop_options
 			case VIEW_STAY: break;
 			case VIEW_LEAVE: ended = 1; break;
 			case VIEW_OPEN:
-				if (run_process(v->open, o, 1, sig, e)) view_say(v, "%s", e->text);
+				if (run_process(v->open, o, 1, sig, e)) view_tell(v, e->text);
 				if (*sig) ended = 1;
 				break;
 			}

@@ -3,17 +3,17 @@
 
 #include "inspect/model/heap.h"
 
-enum { START, SIZE, RESIDENT, SHARE, BAR, WHAT, SWAPPED, PATH, COLUMNS };
+enum { START, RESIDENT, WHAT, SIZE, SHARE, BAR, SWAPPED, PATH, COLUMNS };
 
 static const struct table_column column[] = {
 	[START] = { "start", "START", 12, FIGURE_ADDRESS, COLUMN_FIXED | COLUMN_ASCENDING, "its first address" },
-	[SIZE] = { "size", "SIZE", 6, FIGURE_BYTES, 0, "of address space" },
 	[RESIDENT] = { "resident", "RES", 6, FIGURE_BYTES, 0, "bytes in memory" },
+	[WHAT] = { "what", "WHAT", 26, FIGURE_TEXT, COLUMN_ASCENDING, "what it is for" },
+	[SIZE] = { "size", "SIZE", 6, FIGURE_BYTES, 0, "of address space" },
 	[SHARE] = { "share", "SHARE", 6, FIGURE_SHARE, 0, "of all that is resident" },
 	[BAR] = { "bar", "", 8, FIGURE_BAR, COLUMN_FIXED, "of its address space, what is resident" },
-	[WHAT] = { "what", "WHAT", 22, FIGURE_TEXT, COLUMN_ASCENDING, "what it is for" },
 	[SWAPPED] = { "swapped", "SWAP", 6, FIGURE_BYTES, 0, "bytes swapped out" },
-	[PATH] = { "path", "PATH", 0, FIGURE_TEXT, COLUMN_ASCENDING, "the file behind it" },
+	[PATH] = { "path", "PATH", 0, FIGURE_TEXT, COLUMN_ASCENDING | COLUMN_TAIL, "the file behind it" },
 };
 static const struct table_shape shape = { "maps", column, COLUMNS, RESIDENT };
 

@@ -26,11 +26,9 @@
 #include "tui/panel.h"
 #include "tui/post.h"
 #include "tui/sites.h"
+#include "tui/span.h"
 
-enum { NAMES_S = 60, HEAP_OLD_S = 10, HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
-
-/* A snapshot and when it was taken. */
-struct moment { struct snapshot snap; double at; int taken; };
+enum { NAMES_S = 60, HEAP_OLD_S = 10, YOUNG_S = 10, HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
 
 /* What a thread reads and hands over: `next` under the post's mutex. */
 struct handed { void *next; char why[sizeof ((struct err *)0)->text]; int tried; };
@@ -48,7 +46,7 @@ struct observe {
 	struct agent *agent;
 	double agent_again;             /* when to look for an agent again */
 	char agent_why[sizeof ((struct err *)0)->text];
-	struct moment now, before;
+	struct span span;
 	struct symbolizer *symbols; uint64_t symbols_sum;
 	struct site_names *names; double names_at;
 	struct heap *heap; double heap_at; int heap_new;
@@ -56,12 +54,6 @@ struct observe {
 	struct table *made[STATE_TABLES];
 	struct table *earlier[2]; double earlier_at[2];  /* sites of about a minute ago, and their successor */
 };
-
-static void forget(struct moment *m)
-{
-	if (m->taken) snapshot_free(&m->snap);
-	m->taken = 0;
-}
 
 static void hand_over(struct observe *o, struct handed *h, void (*drop)(void *), void *what, const char *why)
 {
@@ -94,8 +86,7 @@ static void release(struct observe *o)
 {
 	if (__atomic_sub_fetch(&o->users, 1, __ATOMIC_ACQ_REL)) return;
 	agent_close(o->agent);
-	forget(&o->now);
-	forget(&o->before);
+	span_forget(&o->span);
 	site_names_free(o->names);
 	symbol_close(o->symbols);
 	drop_heap(o->heap);
@@ -110,8 +101,9 @@ static void release(struct observe *o)
 }
 
 /* Until it is to be read again. A half percent of a core, one while somebody looks at what comes of it; a heap that takes long may cost five
- * then, and two otherwise, so as not to be out of date. Who begins to look does not wait for what was planned before. Whether to stop. */
-static int heap_sleep(struct observe *o, double cost, int bad)
+ * then, and two otherwise, so as not to be out of date. Who begins to look does not wait for what was planned before. A process that has just
+ * begun is another one soon: its libraries come, its allocator with them. Whether to stop. */
+static int heap_sleep(struct observe *o, double cost, int bad, int young)
 {
 	double start = post_clock(), left;
 
@@ -119,6 +111,7 @@ static int heap_sleep(struct observe *o, double cost, int bad)
 		int looked = (post_wanted(&o->post) & HEAP_TABLES) != 0;
 		double pause = cost * (looked ? 100 : 200);
 		if (pause > HEAP_OLD_S) pause = fmax(HEAP_OLD_S, cost * (looked ? 20 : 50));
+		if (young) pause = cost * 10;
 		if (pause < o->delay) pause = o->delay;
 		left = start + (bad ? 10 : pause) - post_clock();
 		if (post_sleep(&o->post, left < 0 ? 0 : left > 0.5 ? 0.5 : left, 0)) return 1;
@@ -159,7 +152,7 @@ static void *heap_main(void *arg)
 		hand_over(o, &o->heap_handed, drop_heap, bad ? NULL : h, bad ? e.text : "");
 		if (bad) free(h);
 		if (bad && e.kind == ERR_GONE) break;
-	} while (!heap_sleep(o, cost, bad));
+	} while (!heap_sleep(o, cost, bad, opened && t.proc.uptime_s < YOUNG_S));
 	if (opened) target_close(&t);
 	release(o);
 	return NULL;
@@ -195,7 +188,7 @@ static void *lock_main(void *arg)
  * code that is made at run time more is known later. */
 static void refresh_symbols(struct observe *o)
 {
-	const struct snapshot *s = o->now.taken ? &o->now.snap : NULL;
+	const struct snapshot *s = o->span.now.taken ? &o->span.now.snap : NULL;
 	struct symbol_options options = { .pid = o->pid };
 	uint64_t sum = s ? s->nmodules + 1 : 1;
 	struct err e;
@@ -215,7 +208,8 @@ static void refresh_symbols(struct observe *o)
 
 static void read_agent(struct observe *o)
 {
-	struct moment m = { .at = post_clock() };
+	double now = post_clock();
+	struct snapshot snap;
 	struct err e = { 0 };
 
 	if (__atomic_exchange_n(&o->look, 0, __ATOMIC_RELAXED)) {
@@ -223,27 +217,18 @@ static void read_agent(struct observe *o)
 		o->agent = NULL;
 		o->agent_again = 0;
 	}
-	if (!o->agent && m.at < o->agent_again) return;
+	if (!o->agent && now < o->agent_again) return;
 	if (!o->agent && agent_open(o->pid, &o->agent, &e)) o->agent = NULL;
-	if (o->agent && !agent_snapshot(o->agent, &m.snap, &e)) {
-		m.taken = 1;
-		/* after a kick so little time has passed that a rate would be noise: the older one stays */
-		if (!o->before.taken || m.at - o->now.at > o->delay / 2) {
-			forget(&o->before);
-			o->before = o->now;
-		} else {
-			forget(&o->now);
-		}
-		o->now = m;
+	if (o->agent && !agent_snapshot(o->agent, &snap, &e)) {
+		span_take(&o->span, &snap, now, o->delay / 2);
 		o->agent_why[0] = 0;
 		return;
 	}
 	agent_close(o->agent);
 	o->agent = NULL;
-	o->agent_again = m.at + (e.kind == ERR_UNSUPPORTED ? 5 : 1);
+	o->agent_again = now + (e.kind == ERR_UNSUPPORTED ? 5 : 1);
 	snprintf(o->agent_why, sizeof o->agent_why, "%s", e.text);
-	forget(&o->now);
-	forget(&o->before);
+	span_forget(&o->span);
 }
 
 static void read_rest(struct observe *o)
@@ -296,7 +281,7 @@ static void fill_tables(struct observe *o, struct state *s, const struct observa
 		if (make) {
 			struct table *t = table_new((*p)->shape);
 			(*p)->fill(t, seen);
-			if (k == STATE_SITES) set_growth(o, t, o->now.at);
+			if (k == STATE_SITES) set_growth(o, t, o->span.now.at);
 			table_leave(o->made[k]);
 			o->made[k] = t;
 		} else if (!((*p)->parts & here) || (((1u << k) & DEAR_TABLES) && !((1u << k) & wanted))) {
@@ -329,15 +314,16 @@ static struct state *make(struct observe *o)
 {
 	struct state *s = state_new();
 	struct sites sites = { 0 };
+	const struct moment *since = span_since(&o->span);
 	struct observation seen = {
-		.snap = o->now.taken ? &o->now.snap : NULL, .before = o->now.taken && o->before.taken ? &o->before.snap : NULL, .interval_s = o->now.at - o->before.at,
+		.snap = o->span.now.taken ? &o->span.now.snap : NULL, .before = since ? &since->snap : NULL, .interval_s = since ? o->span.now.at - since->at : 0,
 		.heap = o->heap, .locks = o->locks, .symbols = o->symbols,
 	};
 
 	s->at = post_date();
 	who(s, &o->proc);
 	if (seen.snap) {
-		sites_make(&sites, seen.snap, seen.before, seen.before ? seen.interval_s : 0, o->names);
+		sites_make(&sites, seen.snap, seen.before, seen.interval_s, o->names);
 		seen.sites = &sites;
 		outlook_agent(s, seen.snap, &sites);
 	}
@@ -370,7 +356,7 @@ static int gone(struct observe *o)
 	struct state *s = state_new();
 	s->at = post_date();
 	s->pid = o->pid;
-	state_say(s, STATE_GONE, "%s", !bad && p.start_ticks != o->proc.start_ticks ? "has ended (another process has its PID now)" : "has ended");
+	state_say(s, STATE_GONE, "%s", !bad && p.start_ticks != o->proc.start_ticks ? "the process has ended (another one has its PID now)" : "the process has ended");
 	post_put(&o->post, s);
 	return 1;
 }

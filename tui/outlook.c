@@ -76,8 +76,12 @@ void outlook_agent(struct state *s, const struct snapshot *snap, const struct si
 	s->figure[STATE_AGENT_AGE] = snap->age_s;
 	s->figure[STATE_ATTACHED] = (snap->flags & WIRE_ATTACHED) != 0;
 	s->figure[STATE_SAMPLE_RATE] = (double)snap->rate;
-	if (sites->bytes_per_s >= 0) s->figure[STATE_RATE] = sites->bytes_per_s, s->figure[STATE_RATE_OBJECTS] = sites->objects_per_s;
-	s->figure[STATE_RATE_INTERVAL] = sites->interval_s;
+	if (sites->bytes_per_s >= 0) {
+		s->figure[STATE_RATE] = sites->bytes_per_s;
+		s->figure[STATE_RATE_ERROR] = sites->rate_error;
+		s->figure[STATE_RATE_OBJECTS] = sites->objects_per_s;
+		s->figure[STATE_RATE_INTERVAL] = sites->interval_s;
+	}
 	for (unsigned i = 0; i < WIRE_LOSSES && (text = snapshot_loss_text(i)); i++) {
 		lost += (double)snap->loss[i];
 		if (snap->loss[i] && at < sizeof buf) at += (size_t)snprintf(buf + at, sizeof buf - at, "%s%" PRIu64 " %s", at ? ", " : "not whole: ", snap->loss[i], text);

@@ -149,6 +149,18 @@ unsigned surface_cut(struct surface *s, unsigned row, unsigned column, unsigned 
 	return surface_put(s, row, surface_put(s, row, column, most - 2, style, text), 2, style, "..");
 }
 
+unsigned surface_tail(struct surface *s, unsigned row, unsigned column, unsigned most, enum style style, const char *text)
+{
+	unsigned width = surface_width(text), room;
+
+	if (column >= s->columns) return column;
+	room = most < s->columns - column ? most : s->columns - column;
+	if (width <= room || room < 3) return surface_put(s, row, column, room, style, text);
+	while (width > room - 2) width -= width_of(next(&text));
+	column = surface_put(s, row, column, 2, style, "..");
+	return surface_put(s, row, column, room - 2, style, text);
+}
+
 /* Bytes of a text that take up to `most` columns, to a blank where there is one in the second half. */
 static size_t line_of(const char *text, unsigned most)
 {

@@ -37,6 +37,8 @@ unsigned surface_put(struct surface *s, unsigned row, unsigned column, unsigned 
 unsigned surface_print(struct surface *s, unsigned row, unsigned column, enum style style, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* The same, ended by ".." (or "…") where it is too long. */
 unsigned surface_cut(struct surface *s, unsigned row, unsigned column, unsigned most, enum style style, const char *text);
+/* The same, but what is left out is its beginning. */
+unsigned surface_tail(struct surface *s, unsigned row, unsigned column, unsigned most, enum style style, const char *text);
 /* The same over several lines, broken at blanks, not drawn above or below `rows` lines from `skip` on; returns how many lines it has. */
 unsigned surface_wrap(struct surface *s, unsigned row, unsigned rows, unsigned skip, unsigned column, unsigned most, enum style style, const char *text);
 void surface_fill(struct surface *s, unsigned row, unsigned column, unsigned n, enum style style, uint32_t c);

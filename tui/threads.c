@@ -13,11 +13,11 @@ enum { TID, NAME, RATE, CALLS, BYTES, WAIT, STACK, CACHED, ARENA, COLUMNS };
 
 static const struct table_column column[] = {
 	[TID] = { "tid", "TID", 7, FIGURE_NUMBER, COLUMN_FIXED | COLUMN_ASCENDING, "its id; the threads that have ended are one line" },
-	[NAME] = { "name", "NAME", 13, FIGURE_TEXT, COLUMN_ASCENDING, "its name" },
-	[RATE] = { "rate", "RATE/s", 6, FIGURE_BYTES, 0, "bytes it allocates per second (agent)" },
+	[NAME] = { "name", "NAME", 15, FIGURE_TEXT, COLUMN_ASCENDING, "its name" },
+	[RATE] = { "rate", "RATE/s", 6, FIGURE_BYTES, 0, "bytes it allocates per second (agent); -: no sample of late" },
 	[CALLS] = { "calls", "CALLS/s", 7, FIGURE_COUNT, 0, "allocations per second (agent)" },
 	[BYTES] = { "bytes", "ALLOC", 6, FIGURE_BYTES, 0, "bytes it has allocated since the agent began" },
-	[WAIT] = { "wait", "WAIT", 6, FIGURE_SHARE, 0, "of its time, spent waiting for locks of the allocator" },
+	[WAIT] = { "wait", "WAIT", 5, FIGURE_SHARE, 0, "of its time, spent waiting for locks of the allocator" },
 	[STACK] = { "stack", "STACK", 6, FIGURE_BYTES, 0, "resident bytes of its stack" },
 	[CACHED] = { "cached", "CACHED", 6, FIGURE_BYTES, 0, "bytes in its cache of the allocator" },
 	[ARENA] = { "arena", "ARENA", 0, FIGURE_TEXT, COLUMN_ASCENDING, "where it allocates from" },
@@ -53,10 +53,13 @@ static void agent(struct table *t, const struct snapshot *s, const struct snapsh
 		if (!r) return;
 		r->cell[BYTES].number = isnan(r->cell[BYTES].number) ? (double)x->alloc_bytes : r->cell[BYTES].number + (double)x->alloc_bytes;
 		if (!x->tid || !comparable) continue;
-		uint64_t bytes = 0, calls = 0;
+		uint64_t bytes = 0, calls = 0, samples = 0;
 		/* a tid that was used again is another thread; the clock's rate is measured anew each time */
 		for (size_t k = 0; k < before->nthreads; k++)
-			if (before->thread[k].tid == x->tid && fabs(before->thread[k].start_s - x->start_s) < 0.01 + 1e-3 * x->start_s) bytes = before->thread[k].alloc_bytes, calls = before->thread[k].allocs;
+			if (before->thread[k].tid == x->tid && fabs(before->thread[k].start_s - x->start_s) < 0.01 + 1e-3 * x->start_s)
+				bytes = before->thread[k].alloc_bytes, calls = before->thread[k].allocs, samples = before->thread[k].samples;
+		/* its totals come with its samples: without one there is no telling */
+		if (x->samples == samples && s->rate > 1) continue;
 		r->cell[RATE].number = x->alloc_bytes > bytes ? (double)(x->alloc_bytes - bytes) / interval : 0;
 		r->cell[CALLS].number = x->allocs > calls ? (double)(x->allocs - calls) / interval : 0;
 	}

@@ -74,6 +74,8 @@ void view_close(struct view *v)
 const struct state *view_state(const struct view *v) { return v->fixed ? v->fixed : v->now; }
 const struct panel *view_panel(const struct view *v) { return v->shown_as[v->current]; }
 
+int view_attaches(const struct view *v) { return v->attacher && !v->recorded && !*v->gone; }
+
 unsigned view_wants(const struct view *v)
 {
 	const struct panel *p = view_panel(v);
@@ -261,6 +263,7 @@ static void open_detail(struct view *v)
 	if (!view_panel(v)->enter || !r) return;
 	if (!r->detail) {
 		if (view_panel(v)->table == STATE_SITES) view_say(v, "the stack of this row was not kept: rows beyond the 200 largest have none");
+		else if (!view_panel(v)->other) view_say(v, "there is no more to say of this row");
 		return;
 	}
 	free(v->detail);
@@ -390,6 +393,7 @@ static void search_again(struct view *v, int backwards)
 static int writing_key(struct view *v, uint32_t code)
 {
 	if (code != 'r' && code != 'd' && code != 'f') return 0;
+	if (v->recorded) view_say(v, "nothing is written from a recording");
 	if (!v->act || v->recorded) return 1;
 	if (code == 'r') toggle_record(v);
 	else write_profile(v, code == 'd' ? "pprof" : "html");
@@ -405,6 +409,7 @@ static void forget_question(struct view *v)
 
 static void begin_attach(struct view *v)
 {
+	if (v->recorded) view_say(v, "this is a recording: nothing is attached");
 	if (!v->attacher || v->recorded || !v->now) return;
 	if (*v->gone) view_say(v, "the process has ended");
 	else if (attacher_look(v->attacher, v->now->pid)) view_say(v, "one moment: that is under way");

@@ -65,6 +65,8 @@ void view_ask(struct view *v, const char *title, const char *text);
 /* What came of it; what is too long for the lowest line gets a page. */
 void view_tell(struct view *v, const char *text);
 /* Which tables it looks at: see feed.h. */
+/* Whether the key a puts the agent in. */
+int view_attaches(const struct view *v);
 unsigned view_wants(const struct view *v);
 const struct state *view_state(const struct view *v);
 const struct panel *view_panel(const struct view *v);

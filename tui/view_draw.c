@@ -11,13 +11,15 @@
 static void tabs(struct view *v, struct surface *s, unsigned row)
 {
 	unsigned at = 0;
-	int narrow = s->columns < 75;
+	/* all names, or where there is no room for them the one that is looked at */
+	int narrow = s->columns < 75, narrower = s->columns < 60;
 
 	v->tab_row = row;
 	for (unsigned i = 0; v->panels[i]; i++) {
 		enum style style = i == v->current ? STYLE_TAB_ON : STYLE_TAB;
 		v->tab[i].from = at;
-		if (narrow) at = surface_print(s, row, at, style, i == v->current ? "[%c%.5s]" : "%c%.5s ", v->panels[i]->key, v->panels[i]->name);
+		if (narrower && i != v->current) at = surface_print(s, row, at, style, "%c ", v->panels[i]->key);
+		else if (narrow) at = surface_print(s, row, at, style, i == v->current ? "[%c%s]" : "%c%s ", v->panels[i]->key, v->panels[i]->name);
 		else at = surface_print(s, row, at, style, i == v->current ? "[%c %s]" : " %c %s ", v->panels[i]->key, v->panels[i]->name);
 		v->tab[i].to = at;
 		if (s->columns >= 90) at++;
@@ -26,6 +28,17 @@ static void tabs(struct view *v, struct surface *s, unsigned row)
 		const char *how = view_panel(v)->table == STATE_SITES ? "flat" : view_panel(v)->table == STATE_CALLEES ? "tree" : "callers";
 		surface_print(s, row, at + 1, STYLE_DIM, "%s (t)", how);
 	}
+}
+
+/* What is to be done, about this process, and by a key where there is one. */
+static void remedy(const struct view *v, char *out, size_t n, const char *text)
+{
+	static const char place[] = "alloctop attach PID";
+	const struct state *x = view_state(v);
+	const char *at = strstr(text, place);
+
+	if (!at || !x || v->panels == panels_list) snprintf(out, n, "%s", text);
+	else snprintf(out, n, "%.*salloctop attach %d%s%s", (int)(at - text), text, (int)x->pid, at + sizeof place - 1, view_attaches(v) ? "  (or by the key a, which asks first)" : "");
 }
 
 /* What the panel shows: the table of the moment, or what it is more or less than the mark's. A user of it is the caller's. */
@@ -60,6 +73,7 @@ static void question(const struct view *v, struct surface *s, unsigned row, unsi
 static void body(struct view *v, struct surface *s, unsigned row, unsigned rows)
 {
 	struct grid *g = &v->grid[v->current];
+	char text[1024];
 	int difference;
 
 	table_leave(v->drawn);
@@ -67,18 +81,20 @@ static void body(struct view *v, struct surface *s, unsigned row, unsigned rows)
 	if (!v->drawn || !v->drawn->nrows) {
 		const struct state *x = view_state(v);
 		const char *why = v->drawn && *v->drawn->note ? v->drawn->note : view_panel(v)->without;
-		if (x || *v->gone) surface_wrap(s, row + 1, rows > 1 ? rows - 1 : 0, 0, 2, s->columns > 4 ? s->columns - 4 : 1, STYLE_DIM, why);
+		remedy(v, text, sizeof text, why);
+		if (x || *v->gone) surface_wrap(s, row + 1, rows > 1 ? rows - 1 : 0, 0, 2, s->columns > 4 ? s->columns - 4 : 1, STYLE_DIM, text);
 		if (v->drawn) grid_arrange(g, v->drawn);
 		return;
 	}
 	if (v->mark && !difference && v->mark != view_state(v) && view_panel(v)->table < STATE_TABLES) view_say(v, "this panel was not read when the mark was set: no difference");
 	grid_arrange(g, v->drawn);
 	/* a fifth of the lines at most */
-	unsigned noted = *v->drawn->note && rows > 5 && v->panels != panels_list ? surface_wrap(s, 0, 0, 0, 0, s->columns, STYLE_DIM, v->drawn->note) : 0;
+	remedy(v, text, sizeof text, v->drawn->note);
+	unsigned noted = *text && rows > 5 && v->panels != panels_list ? surface_wrap(s, 0, 0, 0, 0, s->columns, STYLE_DIM, text) : 0;
 	if (noted > rows / 5) noted = rows / 5 ? rows / 5 : 1;
 	grid_draw(g, v->drawn, s, row, rows - noted, difference);
 	if (!g->nvisible) surface_print(s, row + 2, 2, STYLE_DIM, "No row has \"%s\" in it (Esc ends the filter).", g->filter);
-	if (noted) surface_wrap(s, row + rows - noted, noted, 0, 0, s->columns, STYLE_DIM, v->drawn->note);
+	if (noted) surface_wrap(s, row + rows - noted, noted, 0, 0, s->columns, STYLE_DIM, text);
 }
 
 /* Lines that are too long go on below, so that nothing is cut off. The end is as far as it scrolls. */

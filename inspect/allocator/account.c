@@ -246,7 +246,7 @@ void account_close(const struct target *t, struct heap *h, const struct account 
 	}
 	for (unsigned k = 0; k < KINDS; k++) {
 		snprintf(note, sizeof note, "%s", "");
-		if (k == STACKS) snprintf(note, sizeof note, "%zu stacks: of %zu threads", c.nstacks, t->nthreads);
+		if (k == STACKS) snprintf(note, sizeof note, "%zu stack%s: of %zu thread%s", c.nstacks, c.nstacks == 1 ? "" : "s", t->nthreads, t->nthreads == 1 ? "" : "s");
 		ledger_add(l, kind_name[k], c.sum[k].resident, c.sum[k].swapped, 0, note);
 	}
 	ledger_close(l);

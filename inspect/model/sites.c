@@ -1,6 +1,7 @@
 /* sites.c: see sites.h. Call stacks that would read the same are one row, so that a screen of 20 lines says 20 different things. */
 #include "inspect/model/sites.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,18 +32,19 @@ static int by_live(const void *a, const void *b)
 	return by_name(a, b);
 }
 
-/* One row for each name; the name says which, as of this round. */
+static int is_empty(const struct snap_site *s) { return !s->samples && !s->live_samples; }
+
+/* One row for each name; the name says which, as of this round. Room for all at once: what is not needed is never touched. */
 static struct site_row *gather(const struct snapshot *snap, struct site_names *names, uint64_t round, size_t *count)
 {
-	struct site_row *row = NULL;
+	struct site_row *row = xmalloc((snap->nsites + 1) * sizeof *row);
 	size_t n = 0;
 
 	for (size_t i = 0; i < snap->nsites; i++) {
 		const struct snap_site *site = &snap->site[i];
-		if (!site->samples && !site->live_samples) continue;
+		if (is_empty(site)) continue;
 		struct site_name *name = site_names_of(names, site->pc, site->depth);
 		if (name->round != round) {
-			if (!(n & (n - 1))) row = xreallocarray(row, n ? 2 * n : 1, sizeof *row);
 			name->round = round;
 			name->row = n;
 			row[n++] = (struct site_row){ .function = name->function, .caller = name->caller, .name = name };
@@ -54,46 +56,65 @@ static struct site_row *gather(const struct snapshot *snap, struct site_names *n
 	return row;
 }
 
-/* A row that was not there before began at nothing. */
-static void set_rates(struct sites *out, const struct site_row *before, uint64_t round, double seconds)
+struct past { double bytes, objects; };
+
+/* What the rows had allocated before, by the place they have now, and the variance of all. */
+static struct past *look_back(const struct snapshot *before, struct site_names *names, uint64_t round, size_t n, double *variance)
+{
+	struct past *past = xcalloc(n + 1, sizeof *past);
+
+	for (size_t i = 0; i < before->nsites; i++) {
+		const struct snap_site *site = &before->site[i];
+		if (is_empty(site)) continue;
+		struct site_name *name = site_names_of(names, site->pc, site->depth);
+		if (name->round != round) continue;
+		past[name->row].bytes += site->alloc_bytes;
+		past[name->row].objects += site->alloc_objects;
+		*variance -= site->alloc_variance;
+	}
+	return past;
+}
+
+/* past NULL: each row began at nothing. */
+static void set_rates(struct sites *out, const struct past *past, double variance, double seconds)
 {
 	for (size_t i = 0; i < out->n; i++) {
 		struct site_row *r = &out->row[i];
-		double bytes = r->total.alloc_bytes, objects = r->total.alloc_objects;
-		if (before && r->name->round == round) {
-			bytes -= before[r->name->row].total.alloc_bytes;
-			objects -= before[r->name->row].total.alloc_objects;
-		}
+		double bytes = r->total.alloc_bytes - (past ? past[i].bytes : 0), objects = r->total.alloc_objects - (past ? past[i].objects : 0);
 		r->bytes_per_s = bytes > 0 ? bytes / seconds : 0;
 		r->objects_per_s = objects > 0 ? objects / seconds : 0;
 		out->bytes_per_s += r->bytes_per_s;
 		out->objects_per_s += r->objects_per_s;
 	}
+	out->rate_error = variance > 0 ? sqrt(variance) / seconds : 0;
 }
 
 void sites_make(struct sites *out, const struct snapshot *now, const struct snapshot *before, double interval_s, struct site_names *names)
 {
 	static uint64_t rounds;         /* unlike that of any name of before */
-	uint64_t round = __atomic_add_fetch(&rounds, 2, __ATOMIC_RELAXED);
+	uint64_t round = __atomic_add_fetch(&rounds, 1, __ATOMIC_RELAXED);
+	double variance = 0;
 
 	*out = (struct sites){ 0 };
 	out->row = gather(now, names, round, &out->n);
 	for (size_t i = 0; i < out->n; i++) {
 		struct site_row *r = &out->row[i];
 		out->live_bytes += r->total.live_bytes;
+		variance += r->total.alloc_variance;
 		r->life_s = snapshot_median_lifetime(now, &r->total);
 		r->bytes_per_s = r->objects_per_s = -1;
 	}
 	/* a reset between the two: what is counted now began somewhere in the interval */
 	if (before && before->epoch != now->epoch) before = NULL, interval_s = 0;
-	if (before && interval_s > 0) {
-		size_t nold;
-		struct site_row *old = gather(before, names, round + 1, &nold);
+	if (!now->running) {
+		out->bytes_per_s = out->objects_per_s = -1;
+	} else if (before && interval_s > 0) {
+		struct past *past = look_back(before, names, round, out->n, &variance);
 		out->interval_s = interval_s;
-		set_rates(out, old, round + 1, interval_s);
-		free(old);
+		set_rates(out, past, variance, interval_s);
+		free(past);
 	} else if (now->epoch == 0 && now->age_s > 0) {
-		set_rates(out, NULL, 0, now->age_s);
+		set_rates(out, NULL, variance, now->age_s);
 	} else {
 		out->bytes_per_s = out->objects_per_s = -1;
 	}

@@ -24,11 +24,12 @@ struct sites {
 	size_t n;
 	double live_bytes;      /* of all rows */
 	double bytes_per_s, objects_per_s;      /* of all; -1: unknown */
+	double rate_error;      /* standard error of bytes_per_s, of what was sampled: 0 where nothing was */
 	double interval_s;      /* the rates are of this long; 0: since the agent began */
 };
 
 /* Rows of `now`. Rates: against `before`, an earlier snapshot of the same agent, `interval_s` ago; NULL: average since the agent
-   began (unknown after a reset). Free with sites_free, before the names. */
+   began (unknown after a reset). None while it is stopped. Free with sites_free, before the names. */
 void sites_make(struct sites *out, const struct snapshot *now, const struct snapshot *before, double interval_s, struct site_names *names);
 void sites_free(struct sites *s);
 

@@ -24,6 +24,7 @@ enum state_figure {
 	STATE_LOCK_COST,        /* thread-seconds per second lost in the allocator's own locks */
 	STATE_LOCK_ERROR, STATE_ALL_LOCKS,
 	STATE_INNER_PID,        /* as the process sees itself, where that is another number */
+	STATE_RATE_ERROR,       /* standard error of STATE_RATE */
 	STATE_FIGURES
 };
 

@@ -21,6 +21,7 @@ static const char *const figure_name[STATE_FIGURES] = {
 	[STATE_SAMPLED_OBJECTS] = "sampled_objects", [STATE_RATE] = "rate", [STATE_RATE_OBJECTS] = "rate_objects", [STATE_RATE_INTERVAL] = "rate_interval",
 	[STATE_AGENT_AGE] = "agent_age", [STATE_SAMPLE_RATE] = "sample_rate", [STATE_LOST] = "lost", [STATE_LOCK_COST] = "lock_cost",
 	[STATE_LOCK_ERROR] = "lock_error", [STATE_ALL_LOCKS] = "all_locks", [STATE_ATTACHED] = "attached", [STATE_INNER_PID] = "inner_pid",
+	[STATE_RATE_ERROR] = "rate_error",
 };
 
 static const char *const text_name[STATE_TEXTS] = { "program", "user", "allocator", "agent", "notes", "locks", "verdict", "gone" };

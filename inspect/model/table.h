@@ -22,6 +22,7 @@ enum column_flag {
 	COLUMN_FIXED = 1,       /* names the row, or is no sum: stays as it is in a difference */
 	COLUMN_ASCENDING = 2,   /* sorted this way round first */
 	COLUMN_WIDE = 4,        /* the rest of the line: rather more of it than of the other columns */
+	COLUMN_TAIL = 8,        /* of text that is too long the end is shown: a path */
 };
 
 struct table_column {

@@ -142,7 +142,7 @@ static void panels(void)
 	shows(screen(&v, 24, 80, ""), "prog  pid 41  glibc 2.36  threads 2  up 1m40s", "who it is");
 	shows(screen(&v, 24, 80, ""), "rss 100M █", "the bar of RSS");
 	shows(screen(&v, 24, 80, ""), "█ live 60.0M ░ free 30.0M · not malloc 10.0M", "what it is made of");
-	shows(screen(&v, 24, 80, ""), "verdict glibc: 2 threads on 1 arena, 0.50 thread-seconds lost per second", "the verdict");
+	shows(screen(&v, 24, 80, ""), "verdict glibc: 2 threads on 1 arena.. (alloctop diagnose)\n", "the verdict, and where there is more of it");
 	shows(screen(&v, 24, 80, "1"), " 120M 97.7K  293%    10      -      -      -      - big_one < main", "sites; dashes for the unknown");
 	shows(screen(&v, 24, 80, "2"), "     24       9       1       0    216     24  90.0% ██████████▊  glibc", "classes");
 	shows(screen(&v, 24, 80, "2"), "     40       5       -       -    200      -      -              glibc", "a class of which little is known");
@@ -156,14 +156,19 @@ static void panels(void)
 	ok(v.stops && !strstr(screen(&v, 24, 80, "1"), "STOPS") && !strstr(screen(&v, 24, 80, "h"), "S "), "not on another panel");
 	screen(&v, 24, 80, "<esc>4S");
 	ok(!v.stops, "and S ends them");
-	shows(screen(&v, 24, 80, "5"), "     42 worker ?[2J        -       -      -  50.0%  4.00K      -", "threads");
-	shows(screen(&v, 24, 80, "6"), "7f0000000000  1.00M  1.00M   1.0% ████████ program and library .. /lib/libc.so.6", "maps");
+	shows(screen(&v, 24, 80, "5"), "     42 worker ?[2J          -       -      - 50.0%  4.00K      -", "threads");
+	shows(screen(&v, 24, 80, "6"), "7f0000000000  1.00M program and library files   1.00M   1.0% /lib/libc.so.6", "maps");
+	shows(screen(&v, 24, 120, ""), "1.00M   1.0% ████████      0 /lib/libc.so.6", "where there is room all of them");
 	shows(screen(&v, 24, 80, "7"), "glibc: free, between live blocks          30.0M  30.0% █▊     estimate: a guess", "the ledger");
+	shows(screen(&v, 15, 60, ""), "glibc: free, between live blocks          30.0M  30.0%\n", "its figures come before its notes");
+	shows(screen(&v, 15, 60, ""), "1Sites 2Classes 3Arenas 4Locks 5Threads 6Maps [7Ledger]8Log", "no tab is cut");
+	shows(screen(&v, 15, 50, ""), "1 2 3 4 5 6 [7Ledger]8\n", "where there is no room, one name");
+	shows(screen(&v, 24, 80, "<down><down><down><enter>"), "there is no more to say", "a row without more says so");
 	shows(screen(&v, 24, 80, "8"), "live bytes jumped by 57.2M, from 57.2M to 114M", "the log");
 	shows(screen(&v, 24, 80, "1h<end>"), "who allocates, and who called it", "help tells of columns");
 	view_close(&v);
 	open_view(&v, 0);
-	shows(screen(&v, 24, 80, "1"), "alloctop run -- CMD", "without an agent: what to do");
+	shows(screen(&v, 24, 80, "1"), "alloctop attach 41\n", "without an agent: what to do, to which process");
 	shows(screen(&v, 24, 80, "2"), "The heap has not been read yet.", "without a heap: so it says");
 	view_close(&v);
 }
@@ -199,9 +204,11 @@ static void figures(void)
 	screen(&v, 24, 80, "<click 7 20>");
 	ok(v.current == 1 || v.current == 2, "a click on a tab goes there");
 	struct state *gone = state_new();
-	state_say(gone, STATE_GONE, "has ended");
+	state_say(gone, STATE_GONE, "the process has ended");
 	view_take(&v, gone);
 	shows(screen(&v, 24, 80, ""), "ENDED", "when it has ended, so it says");
+	shows(screen(&v, 24, 80, ""), "ended   the process has ended; this is the last", "in words");
+	shows(screen(&v, 24, 80, ""), "verdict nothing stands out", "and the last verdict stays");
 	shows(screen(&v, 24, 80, "7"), "glibc: live", "and the last state stays");
 	view_close(&v);
 }
@@ -241,6 +248,30 @@ static void tree(void)
 	ok(strstr(text, "alpha") && strstr(text, "▾ x.service") && strstr(text, "▾ a.slice") && !strstr(text, "beta") && !strstr(text, "b.slice"), "a filter leaves what it is in");
 	text = screen(&v, 24, 120, "<esc><home><enter>");
 	ok(strstr(text, "▸ b.slice") && !strstr(text, "gamma") && strstr(text, "alpha"), "Enter folds the first group");
+	text = screen(&v, 24, 120, "-+-");
+	ok(strstr(text, "▸ b.slice") && !strstr(text, "gamma"), "so does -");
+	text = screen(&v, 24, 120, "+");
+	ok(strstr(text, "▾ b.slice") && strstr(text, "gamma"), "and + opens it");
+	view_close(&v);
+}
+
+/* What is said of the rate of allocation. */
+static void rates(void)
+{
+	struct view v;
+
+	open_view(&v, PANEL_AGENT);
+	double *f = v.now->figure;
+	f[STATE_RATE] = 3 << 20, f[STATE_RATE_ERROR] = 1 << 20, f[STATE_RATE_OBJECTS] = 500, f[STATE_RATE_INTERVAL] = 10;
+	shows(screen(&v, 24, 80, ""), "allocating 3.00M/s ± 1.00M  500 objects/s", "with its error");
+	f[STATE_RATE] = f[STATE_RATE_ERROR] = 0, f[STATE_SAMPLE_RATE] = 1 << 19;
+	shows(screen(&v, 24, 80, ""), "allocating < 51.2K/s", "no sample in ten seconds: not nothing, but less than one");
+	f[STATE_SAMPLE_RATE] = 1;
+	shows(screen(&v, 24, 80, ""), "allocating 0/s", "where each one is recorded: nothing");
+	f[STATE_RATE] = NAN;
+	shows(screen(&v, 24, 80, ""), "allocating: not known yet", "not known");
+	state_say(v.now, STATE_AGENT, "stopped");
+	shows(screen(&v, 24, 80, ""), "objects  STOPPED", "and not to be known");
 	view_close(&v);
 }
 
@@ -310,8 +341,12 @@ static void attaching(void)
 	view_tell(&v, "not attached: it is statically linked: the program is stripped, and its allocator's functions cannot be told");
 	shows(screen(&v, 24, 80, ""), "allocator's functions cannot be told", "a long refusal is not cut");
 	shows(screen(&v, 24, 80, "<esc>"), "1 Sites", "and left by Esc");
+	table_leave(v.now->table[STATE_SITES]), v.now->table[STATE_SITES] = NULL;
+	shows(screen(&v, 24, 80, "1"), "(or by the key a", "the key is told where it is needed");
 	v.recorded = 1;
-	ok(!strstr(screen(&v, 24, 80, "<esc>a"), "looking"), "not in a recording");
+	ok(!strstr(screen(&v, 24, 80, ""), "the key a"), "but not of a recording");
+	shows(screen(&v, 24, 80, "d"), "nothing is written from a recording", "keys that do nothing there say so");
+	shows(screen(&v, 24, 80, "<esc>a"), "nothing is attached", "nor attaches one");
 	v.recorded = 0;
 	v.now->figure[STATE_ATTACHED] = 1;
 	v.now->figure[STATE_AGENT_AGE] = 192;
@@ -327,6 +362,7 @@ int main(void)
 	panels();
 	figures();
 	tree();
+	rates();
 	every_key();
 	attaching();
 	return done();

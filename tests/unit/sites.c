@@ -118,7 +118,7 @@ static void nameless(void)
 static struct snapshot make(double scale, struct snap_site *site)
 {
 	static const unsigned depth[] = { 5, 4, 2, 4, 1, 2, 0 };
-	struct snapshot s = { .site = site, .nsites = 7, .age_s = 10, .rate = 1, .ticks_per_s = 1e9 };
+	struct snapshot s = { .site = site, .nsites = 7, .age_s = 10, .rate = 1, .running = 1, .ticks_per_s = 1e9 };
 
 	for (unsigned i = 0; i < 7; i++)
 		site[i] = (struct snap_site){ .pc = stack[i], .depth = depth[i], .samples = 1, .live_samples = 1, .live_bytes = 1024.0 * (10 - i),
@@ -169,7 +169,18 @@ static void rows(void)
 	ok(s.interval_s == 4 && s.row[0].bytes_per_s == 2048 * 19 / 4.0 && s.bytes_per_s == 2048 * 49 / 4.0, "rate between two moments");
 	cells(line, &s.row[0], &s);
 	is(line, "19.0K 1.41K 38.8% 4 9.50K - 25.0% load < serve");
+	ok(s.rate_error == 0, "of rates that are exact no error");
 	sites_free(&s);
+
+	a[0].alloc_variance = 5 << 20, b[0].alloc_variance = 1 << 20;
+	sites_make(&s, &now, &before, 4, names);
+	ok(s.rate_error == 512, "error of what was sampled between the two");
+	sites_free(&s);
+	now.running = 0;
+	sites_make(&s, &now, &before, 4, names);
+	ok(s.bytes_per_s < 0 && s.row[0].bytes_per_s < 0, "no rate of an agent that is stopped");
+	sites_free(&s);
+	now.running = 1;
 
 	now.epoch = 3;
 	sites_make(&s, &now, &before, 4, names);

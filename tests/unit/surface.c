@@ -32,6 +32,10 @@ static void putting(void)
 	surface_cut(s, 1, 0, 6, STYLE_PLAIN, "abcdef");
 	is(s, "abcd..\nabcdef\n", "what is too long says so");
 	surface_clear(s);
+	surface_tail(s, 0, 0, 6, STYLE_PLAIN, "abcdefgh");
+	surface_tail(s, 1, 0, 6, STYLE_PLAIN, "abcdef");
+	is(s, "..efgh\nabcdef\n", "or its end is kept");
+	surface_clear(s);
 	surface_put(s, 0, 0, 8, STYLE_PLAIN, "a\033[2J\x7f\xff");
 	is(s, "a?[2J??\n\n", "no control character, no broken UTF-8");
 	surface_free(s);
