@@ -154,8 +154,15 @@ static unsigned rate(struct surface *s, unsigned row, unsigned at, const struct 
 		return piece(s, row, at, s->columns, STYLE_PLAIN, text);
 	}
 	if (f[STATE_RATE_ERROR] > 0) snprintf(error, sizeof error, " ± %s", units_bytes(f[STATE_RATE_ERROR], b));
-	snprintf(text, sizeof text, "allocating %s/s%s%s", units_bytes(f[STATE_RATE], a), error, f[STATE_RATE_INTERVAL] > 0 ? "" : " on average");
-	at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
+	const char *average = f[STATE_RATE_INTERVAL] > 0 ? "" : " on average";
+	unsigned begin = at;
+	units_bytes(f[STATE_RATE], a);
+	snprintf(text, sizeof text, "allocating %s/s%s%s", a, error, average);
+	at = piece(s, row, begin, s->columns, STYLE_PLAIN, text);
+	if (at == begin) {
+		snprintf(text, sizeof text, "alloc %s/s%s%s", a, error, average);
+		return piece(s, row, begin, s->columns, STYLE_PLAIN, text);
+	}
 	snprintf(text, sizeof text, "%s objects/s", units_count(f[STATE_RATE_OBJECTS], a));
 	return piece(s, row, at, s->columns, STYLE_PLAIN, text);
 }
@@ -179,7 +186,7 @@ static void agent(const struct view *v, struct surface *s, unsigned row, const s
 	snprintf(text, sizeof text, "live %s ± %s in %s objects", a, units_bytes(f[STATE_SAMPLED_ERROR], b), units_count(f[STATE_SAMPLED_OBJECTS], c));
 	at = piece(s, row, at, s->columns, STYLE_PLAIN, text);
 	/* what was there before is not in these figures: before all that there may be no room for */
-	snprintf(text, sizeof text, "since attach, %s ago", units_seconds(f[STATE_AGENT_AGE], a));
+	snprintf(text, sizeof text, "attached %s ago", units_seconds(f[STATE_AGENT_AGE], a));
 	if (f[STATE_ATTACHED] > 0) at = piece(s, row, at, s->columns, STYLE_WARN, text);
 	at = rate(s, row, at, x);
 	snprintf(text, sizeof text, "one sample per %s", units_setting(f[STATE_SAMPLE_RATE] >= 1 ? (uint64_t)f[STATE_SAMPLE_RATE] : 1, a));

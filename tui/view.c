@@ -428,6 +428,7 @@ void view_ask(struct view *v, const char *title, const char *text)
 	}
 	v->question = xstrdup(title);
 	v->question_text = xstrdup(text);
+	v->detail_top = 0;
 	v->mode = VIEW_CONFIRM;
 }
 
@@ -457,13 +458,18 @@ static void ask_for_stops(struct view *v)
 	if (!view_panel(v)->stops || v->recorded || !v->now) return;
 	if (*v->gone) view_say(v, "the process has ended");
 	else if (v->stops) v->stops = 0, view_say(v, "no thread is stopped any more");
-	else v->mode = VIEW_CONFIRM;
+	else v->detail_top = 0, v->mode = VIEW_CONFIRM;
 }
 
 static void confirm_key(struct view *v, const struct key *k)
 {
-	int yes = k->code == 'y' || k->code == 'Y';
+	int yes = k->code == 'y' || k->code == 'Y', moves = k->code >= KEYS_UP && k->code < KEYS_REDRAW && k->code != KEYS_CLICK;
 
+	/* what is asked may be longer than the screen */
+	if (moves && v->detail_lines > v->detail_rows) {
+		scroll(&v->detail_top, v->detail_lines, (unsigned)v->detail_rows, k);
+		return;
+	}
 	v->mode = VIEW_TABLE;
 	if (v->question) {
 		answer(v, yes);
@@ -523,7 +529,7 @@ enum view_answer view_key(struct view *v, const struct key *k)
 	case VIEW_CONFIRM: confirm_key(v, k); break;
 	case VIEW_DETAIL:
 		if (k->code == KEYS_ESCAPE || k->code == 'q' || k->code == KEYS_ENTER || k->code == '\r') v->mode = VIEW_TABLE;
-		else scroll(&v->detail_top, v->detail_lines, v->body_rows, k);
+		else scroll(&v->detail_top, v->detail_lines, (unsigned)v->detail_rows, k);
 		break;
 	case VIEW_HELP:
 		/* as far as there is text: see help_draw */

@@ -39,7 +39,7 @@ struct view {
 	char message[VIEW_WORDS];       /* until the next key */
 	char entry[GRID_WORD];          /* a word being typed */
 	unsigned sort_at;
-	char *detail; size_t detail_top, detail_lines;
+	char *detail; size_t detail_top, detail_lines, detail_rows;       /* what is scrolled: a detail, or a question */
 	unsigned help_top;
 	pid_t open;
 	int stops;              /* the user has agreed to the panel's `stops` */

@@ -53,21 +53,40 @@ static struct table *table_of(struct view *v, int *difference)
 	return table_use(t);
 }
 
-/* What is about to be done, to whom; body_rows are for it. */
-static void question(const struct view *v, struct surface *s, unsigned row, unsigned rows)
+/* Lines that are too long go on below, so that nothing is cut off. How many lines that makes. */
+static unsigned lines(struct surface *s, unsigned row, unsigned rows, unsigned top, unsigned column, enum style first, const char *text)
 {
-	char title[200];
+	unsigned n = 0, most = s->columns > column + 1 ? s->columns - column - 1 : 1;
 
-	if (v->question) {
-		surface_cut(s, row, 2, s->columns, STYLE_WARN, v->question);
-		unsigned at = 2;
-		for (const char *p = v->question_text; at < rows && *p; p += strcspn(p, "\n"), p += *p == '\n')
-			at += surface_wrap(s, row + at, rows - at, 0, 2, s->columns > 4 ? s->columns - 4 : 1, STYLE_PLAIN, p);
-		return;
+	for (const char *p = text; *p; p += *p == '\n') {
+		unsigned skip = n < top ? top - n : 0, at = n > top ? n - top : 0;
+		n += surface_wrap(s, row + at, at < rows ? rows - at : 0, skip, column, most, n ? STYLE_PLAIN : first, p);
+		p += strcspn(p, "\n");
 	}
-	snprintf(title, sizeof title, "Stop threads of %.60s, pid %d, for their call stacks?", v->now->text[STATE_PROGRAM], (int)v->now->pid);
-	surface_cut(s, row, 2, s->columns, STYLE_WARN, title);
-	if (rows > 2) surface_wrap(s, row + 2, rows - 2, 0, 2, s->columns - 4, STYLE_PLAIN, view_panel(v)->stops);
+	return n;
+}
+
+/* The end is as far as it scrolls. */
+static void scrolled(struct view *v, struct surface *s, unsigned row, unsigned rows, unsigned column, enum style first, const char *text)
+{
+	unsigned n = lines(s, 0, 0, 0, column, first, text);
+
+	v->detail_lines = n;
+	v->detail_rows = rows;
+	if (v->detail_top + rows > n) v->detail_top = n > rows ? n - rows : 0;
+	lines(s, row, rows, (unsigned)v->detail_top, column, first, text);
+}
+
+/* What is about to be done, to whom. */
+static void question(struct view *v, struct surface *s, unsigned row, unsigned rows)
+{
+	char text[1024];
+
+	if (v->question) snprintf(text, sizeof text, "%s", v->question);
+	else snprintf(text, sizeof text, "Stop threads of %.60s, pid %d, for their call stacks?", v->now->text[STATE_PROGRAM], (int)v->now->pid);
+	unsigned n = surface_wrap(s, row, rows, 0, 2, s->columns > 3 ? s->columns - 3 : 1, STYLE_WARN, text);
+	if (rows > n + 3) n++;
+	if (rows > n) scrolled(v, s, row + n, rows - n, 2, STYLE_PLAIN, v->question ? v->question_text : view_panel(v)->stops);
 }
 
 static void body(struct view *v, struct surface *s, unsigned row, unsigned rows)
@@ -95,22 +114,6 @@ static void body(struct view *v, struct surface *s, unsigned row, unsigned rows)
 	grid_draw(g, v->drawn, s, row, rows - noted, difference);
 	if (!g->nvisible) surface_print(s, row + 2, 2, STYLE_DIM, "No row has \"%s\" in it (Esc ends the filter).", g->filter);
 	if (noted) surface_wrap(s, row + rows - noted, noted, 0, 0, s->columns, STYLE_DIM, text);
-}
-
-/* Lines that are too long go on below, so that nothing is cut off. The end is as far as it scrolls. */
-static void detail(struct view *v, struct surface *s, unsigned row, unsigned rows)
-{
-	unsigned n = 0, most = s->columns > 2 ? s->columns - 2 : 1;
-
-	for (const char *p = v->detail; *p; p += *p == '\n') n += surface_wrap(s, 0, 0, 0, 1, most, STYLE_PLAIN, p), p += strcspn(p, "\n");
-	v->detail_lines = n;
-	if (v->detail_top + rows > n) v->detail_top = n > rows ? n - rows : 0;
-	n = 0;
-	for (const char *p = v->detail; *p; p += *p == '\n') {
-		unsigned top = (unsigned)v->detail_top, skip = n < top ? top - n : 0, at = n > top ? n - top : 0;
-		n += surface_wrap(s, row + at, at < rows ? rows - at : 0, skip, 1, most, n ? STYLE_PLAIN : STYLE_STRONG, p);
-		p += strcspn(p, "\n");
-	}
 }
 
 static void sort_menu(struct view *v, struct surface *s, unsigned row, unsigned rows)
@@ -148,7 +151,7 @@ static void hints(struct surface *s, unsigned row, const struct hint *h)
 static void bottom(const struct view *v, struct surface *s, unsigned row)
 {
 	static const struct hint detail_keys[] = { { "Esc", "back" }, { "up down PgUp PgDn", "scroll" }, { NULL, NULL } };
-	static const struct hint confirm_keys[] = { { "y", "yes" }, { "any other key", "no" }, { NULL, NULL } };
+	const struct hint confirm_keys[] = { { "y", "yes" }, { v->detail_lines > v->detail_rows ? "up down PgUp PgDn" : "", "there is more" }, { "any other key", "no" }, { NULL, NULL } };
 	static const struct hint sort_keys[] = { { "Enter", "sort by it, or turn it round" }, { "Esc", "back" }, { NULL, NULL } };
 	const struct panel *p = view_panel(v);
 	int writes = v->act && !v->recorded, profiles = writes && v->now && *v->now->text[STATE_AGENT];
@@ -178,7 +181,7 @@ void view_draw(struct view *v, struct surface *s)
 
 	if (row < last && v->panels != panels_list && s->rows > 3) tabs(v, s, row++);
 	v->body_rows = row < last ? last - row : 0;
-	if (v->body_rows && v->mode == VIEW_DETAIL) detail(v, s, row, v->body_rows);
+	if (v->body_rows && v->mode == VIEW_DETAIL) scrolled(v, s, row, v->body_rows, 1, STYLE_STRONG, v->detail);
 	else if (v->body_rows && v->mode == VIEW_HELP) help_draw(v, s, row, v->body_rows);
 	else if (v->body_rows && v->mode == VIEW_CONFIRM) question(v, s, row, v->body_rows);
 	else if (v->body_rows && v->mode == VIEW_SORT) sort_menu(v, s, row, v->body_rows);

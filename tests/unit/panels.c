@@ -333,6 +333,12 @@ static void attaching(void)
 	shows(screen(&v, 24, 80, ""), "Attach to prog?", "the question");
 	shows(screen(&v, 24, 80, ""), "stores       12 words", "and what it is about");
 	shows(screen(&v, 24, 80, "x"), "nothing was done", "any key but y: no");
+	view_ask(&v, "Attach to prog?", "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\nthe last\n");
+	ok(!strstr(screen(&v, 15, 60, ""), "the last"), "a question longer than the screen");
+	shows(screen(&v, 15, 60, ""), "there is more", "says so");
+	shows(screen(&v, 15, 60, "<end>"), "the last", "and is scrolled");
+	ok(v.question != NULL, "which is no answer");
+	screen(&v, 15, 60, "x");
 	ok(!strstr(screen(&v, 24, 80, "y"), "one moment"), "y is a yes to a question only");
 	screen(&v, 24, 80, "/ab");
 	view_ask(&v, "Attach to prog?", "");
@@ -350,7 +356,7 @@ static void attaching(void)
 	v.recorded = 0;
 	v.now->figure[STATE_ATTACHED] = 1;
 	v.now->figure[STATE_AGENT_AGE] = 192;
-	shows(screen(&v, 24, 80, ""), "since attach, 3m12s ago", "the head says since when, on a narrow screen too");
+	shows(screen(&v, 24, 80, ""), "attached 3m12s ago", "the head says since when, on a narrow screen too");
 	attacher_free(v.attacher);
 	view_close(&v);
 }
