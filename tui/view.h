@@ -72,6 +72,13 @@ const struct state *view_state(const struct view *v);
 const struct panel *view_panel(const struct view *v);
 void view_say(struct view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* What the keys of view_keys.c do to what is shown, each with what is to be said of it. */
+void view_pause(struct view *v);        /* or goes on; plays a recording, or stops it */
+void view_go_on(struct view *v);        /* to the newest */
+void view_set_mark(struct view *v, int set);
+void view_toggle_record(struct view *v);
+unsigned view_count(const struct view *v);      /* of panels */
+
 /* The parts of a drawing, each in a file of its own: header.c, help.c. The row behind it. */
 unsigned header_draw(const struct view *v, struct surface *s);
 void help_draw(struct view *v, struct surface *s, unsigned row, unsigned rows);
