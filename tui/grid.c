@@ -171,6 +171,16 @@ static unsigned choose(const struct grid *g, const struct table *t, unsigned wid
 	return used > least ? least + (width > used ? width - used : 0) : width;
 }
 
+/* A command line without the folder of its program. */
+static void shorten(char *text)
+{
+	const char *base = text;
+
+	for (const char *p = text; *p && *p != ' '; p++)
+		if (*p == '/' && p[1] && p[1] != ' ') base = p + 1;
+	memmove(text, base, strlen(base) + 1);
+}
+
 static void cell(const struct grid *g, const struct table *t, const struct table_row *r, unsigned c, struct surface *s, unsigned row, unsigned at, unsigned width, int difference,
                  int tree, enum style style)
 {
@@ -190,6 +200,7 @@ static void cell(const struct grid *g, const struct table *t, const struct table
 	w = surface_width(buf);
 	if (difference && style == STYLE_PLAIN && k->kind != FIGURE_TEXT && !(k->flags & COLUMN_FIXED)) style = *text == '+' ? STYLE_UP : *text == '-' && text[1] ? STYLE_DOWN : STYLE_DIM;
 	if (!strcmp(text, "-") && style == STYLE_PLAIN) style = STYLE_DIM;
+	if (k->flags & COLUMN_COMMAND && w > width) shorten(text);
 	if (k->flags & COLUMN_TAIL) surface_tail(s, row, at, width, style, buf);
 	else if (k->kind == FIGURE_TEXT) surface_cut(s, row, at, width, style, buf);
 	else if (w > width) surface_fill(s, row, at, width, style, '*');

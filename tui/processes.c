@@ -22,7 +22,7 @@ static const struct table_column column[] = {
 	[PROCESSES_THREADS] = { "threads", "THR", 4, FIGURE_NUMBER, 0, "threads" },
 	[PROCESSES_AGENT] = { "agent", "AGENT", 7, FIGURE_TEXT, COLUMN_ASCENDING, "active, stopped, loaded; -: none; ?: not permitted to look" },
 	[PROCESSES_CONTAINER] = { "container", "CONTAINER", 12, FIGURE_TEXT, COLUMN_ASCENDING, "its control group, the last part of it" },
-	[PROCESSES_COMMAND] = { "command", "COMMAND", 0, FIGURE_TEXT, COLUMN_ASCENDING | COLUMN_WIDE, "its command line" },
+	[PROCESSES_COMMAND] = { "command", "COMMAND", 0, FIGURE_TEXT, COLUMN_ASCENDING | COLUMN_WIDE | COLUMN_COMMAND, "its command line" },
 };
 static const struct table_shape shape = { "processes", column, PROCESSES_COLUMNS, PROCESSES_RSS }, shape_groups = { "groups", column, PROCESSES_COLUMNS, PROCESSES_RSS };
 

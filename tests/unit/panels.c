@@ -217,7 +217,7 @@ static void figures(void)
 static void tree(void)
 {
 	static const struct { pid_t pid; uint64_t rss; const char *group, *cmdline; double inside; } made[] = {
-		{ 11, 10 << 20, "/a.slice/x.service", "alpha", NAN }, { 12, 30 << 20, "/a.slice/x.service", "beta", NAN }, { 13, 90 << 20, "/b.slice", "gamma", 1.5 },
+		{ 11, 10 << 20, "/a.slice/x.service", "/usr/local/bin/alpha -mor", NAN }, { 12, 30 << 20, "/a.slice/x.service", "beta", NAN }, { 13, 90 << 20, "/b.slice", "gamma", 1.5 },
 		{ 14, 1 << 20, "", "delta", NAN }, { 15, 20 << 20, "/b.slice", "epsilon", 2 },
 	};
 	enum { N = sizeof made / sizeof *made };
@@ -237,13 +237,15 @@ static void tree(void)
 	s->table[STATE_GROUPS] = groups_table(order, N, 0);
 	view_init(&v, panels_list, history_new(panels_shapes, 1 << 20));
 	view_take(&v, s);
-	const char *text = screen(&v, 24, 120, "t"), *b = strstr(text, "▾ b.slice"), *a = strstr(text, "▾ a.slice"), *none = strstr(text, "▾ (no container)");
+	shows(screen(&v, 24, 60, "t"), " alpha -mor\n", "a command that is too long: without its folder");
+	shows(screen(&v, 24, 120, ""), " /usr/local/bin/alpha -mor\n", "else with it");
+	const char *text = screen(&v, 24, 120, ""), *b = strstr(text, "▾ b.slice"), *a = strstr(text, "▾ a.slice"), *none = strstr(text, "▾ (no container)");
 	ok(b && a && none && b < a && a < none, "groups by the sum of what they hold");
 	shows(text, " 110M     -     -      -   3.5 ", "sums: what is known of them, and nothing that is not");
 	shows(text, " ▾ x.service", "a group in a group");
-	ok(strstr(text, "  beta") && strstr(text, "  beta") < strstr(text, "  alpha"), "in a group by size");
+	ok(strstr(text, "  beta") && strstr(text, "  beta") < strstr(text, "/alpha"), "in a group by size");
 	text = screen(&v, 24, 120, "I");
-	ok(strstr(text, "▾ b.slice") > strstr(text, "▾ a.slice") && strstr(text, "  beta") > strstr(text, "  alpha"), "turned round, at every level");
+	ok(strstr(text, "▾ b.slice") > strstr(text, "▾ a.slice") && strstr(text, "  beta") > strstr(text, "/alpha"), "turned round, at every level");
 	text = screen(&v, 24, 120, "I\\alph<enter>");
 	ok(strstr(text, "alpha") && strstr(text, "▾ x.service") && strstr(text, "▾ a.slice") && !strstr(text, "beta") && !strstr(text, "b.slice"), "a filter leaves what it is in");
 	text = screen(&v, 24, 120, "<esc><home><enter>");
