@@ -151,12 +151,12 @@ static void die_of(int sig)
 }
 
 /* Several threads with large tables that come and go each second: an arena for each, which keeps what it once had, took as much again as all
- * that is in use. */
+ * that is in use. Tables of some MiB are kept from one second to the next: to have their pages anew was a quarter of what the screen costs. */
 static void keep_small(void)
 {
 	mallopt(M_ARENA_MAX, 2);
-	mallopt(M_MMAP_THRESHOLD, 1 << 20);
-	mallopt(M_TRIM_THRESHOLD, 2 << 20);
+	mallopt(M_MMAP_THRESHOLD, 8 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
 int loop_run(pid_t pid, const struct loop_options *o, struct err *e)
