@@ -157,14 +157,19 @@ int attach_follow(pid_t pid, const struct attach_options *o, uint64_t *seen, siz
 	*stored = 0;
 	if (target_open_pid(&f.target, pid, e)) return -1;
 	f.home_addr = home_find(&f.target.maps, f.target.mem, &f.home);
-	uint64_t now = signature(&f);
+	uint64_t now = signature(&f), once = now ^ 1;
+	/* what is new is looked at twice: it may have been mapped just now, and its words not filled in */
+	int again = *seen == once;
 	if (now == *seen) {
 		target_close(&f.target);
 		return 0;
 	}
 	if (!f.home_addr || f.home.state != HOME_ATTACHED) err_set(e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)pid);
-	else if (!look(&f, o) && session_run(work, &f)) err_set(e, ERR_FAIL, "pid %d: no thread for attaching", (int)pid);
-	if (!f.status) *stored = f.nwrites, *seen = now;
+	else if (!look(&f, o)) {
+		if (again && !f.nwrites) f.status = 0;
+		else if (session_run(work, &f)) err_set(e, ERR_FAIL, "pid %d: no thread for attaching", (int)pid);
+	}
+	if (!f.status) *stored = f.nwrites, *seen = again && !f.nwrites ? now : once;
 	free(f.write);
 	free(f.module);
 	got_free(&f.got);
