@@ -190,10 +190,10 @@ struct leaf {
 	struct old old;
 };
 
+/* Its rate is there already: with the stack that sample_due may take, this would be one frame too many. */
 static NOINLINE void leaf_begin(struct leaf *l, struct real *r, void *p, size_t n, int allocates)
 {
 	l->real = r;
-	l->rate = allocates ? sample_due(n) : 0;
 	l->frees = thread_self()->frees;
 	old_take(&l->old, p);
 	if (allocates) slow_begin(&l->slow, thread_self(), n, l->rate != 0);
@@ -384,6 +384,7 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 	{ \
 		struct unwind_mark mark = unwind_mark_here(); \
 		struct leaf l; \
+		l.rate = sample_due(size); \
 		leaf_begin(&l, &entry[AT_##name], p, size, 1); \
 		void *q; \
 		MARKED(q = ((void *(*) params)entry[AT_##name].fn) args); \
@@ -419,6 +420,7 @@ static NOINLINE void watch_resized(const struct watch *w, const struct old *o, s
 	static COLD void slow_##name params \
 	{ \
 		struct leaf l; \
+		l.rate = 0; \
 		leaf_begin(&l, &entry[AT_##name], p, 0, 0); \
 		((void (*) params)entry[AT_##name].fn) args; \
 		leaf_freed(&l, p); \

@@ -49,7 +49,8 @@ static NOINLINE uint32_t here(struct thread *t)
 	return site_of(pc, depth, cut);
 }
 
-uint64_t sample_due(size_t n)
+/* As sample_due, which calls it. Apart, so that little stands above what takes the stack. */
+static NOINLINE uint64_t drawn(size_t n)
 {
 	struct thread *t = thread_self();
 	if (!life_ready()) {
@@ -74,8 +75,13 @@ uint64_t sample_due(size_t n)
 	arm(t, running);
 	t->samples += (uint64_t)running;
 	thread_flush(t);
-	if (!running) return 0;
-	if (UNLIKELY(slow_wanted())) t->site = here(t);         /* before the call, so that what follows it comes as soon as it can */
+	return running ? rate : 0;
+}
+
+uint64_t sample_due(size_t n)
+{
+	uint64_t rate = drawn(n);
+	if (UNLIKELY(rate && slow_wanted())) thread_self()->site = here(thread_self()); /* before the call: what follows it comes as soon as it can */
 	return rate;
 }
 

@@ -37,7 +37,7 @@ struct unwind_mark { uintptr_t pc, sp; struct unwind_mark *outer; };
 
 static ALWAYS_INLINE struct unwind_mark unwind_mark_here(void)
 {
-	struct unwind_mark m = { 0 };
+	struct unwind_mark m = { 0, 0, 0 };
 	cpu_here(&m.pc, &m.sp);
 	return m;
 }
