@@ -25,7 +25,7 @@
 #define ATTACH_SYMBOL "alloctop_attach" /* the block, in the image's dynamic symbols */
 
 enum {
-	ATTACH_VERSION = 1,
+	ATTACH_VERSION = 2,
 	ATTACH_NAME = 48,
 	ATTACH_ENTRIES_MAX = 192,
 	ATTACH_MODULES_MAX = 1024,
@@ -113,6 +113,8 @@ struct attach_block {
 	uint32_t modules_count[2];
 	uint32_t modules_turn;
 	uint32_t modules_lost;          /* objects that found no room in the table */
+	uint64_t passed_by[2];          /* where the hooks of the first two entries, malloc and free, read what they pass on to, once relocated: their `real`
+	                                   goes there too, so that they never jump elsewhere first (real.c) */
 
 	/* ---- out, any time ------------------------------------------------------------------------------------------------------- */
 	uint32_t started;               /* the agent has begun: the anchor leads to the segment. 2: it could not, the memory does not do */

@@ -1,6 +1,7 @@
 /* block_attach.c: the block that alloctop fills in (attach.h), and what of the image is in it: the hooks' table and the tables of modules. */
 #include "attach.h"
 #include "attach_block.h"
+#include "real.h"
 #include "sys.h"
 
 _Static_assert((int)ATTACH_MODULES_MAX <= (int)MODULES_MAX, "modules.c takes them all");
@@ -38,6 +39,7 @@ static struct attach_module modules[2][ATTACH_MODULES_MAX];
 EXPORT struct attach_block alloctop_attach ALIGNED(64) = {
 	.magic = ATTACH_MAGIC, .version = ATTACH_VERSION, .size = sizeof alloctop_attach,
 	.modules = { (uintptr_t)modules[0], (uintptr_t)modules[1] },
+	.passed_by = { (uintptr_t)&real_malloc, (uintptr_t)&real_free },
 	.entry = {
 		HOOKED(malloc)
 		HOOKED(free)

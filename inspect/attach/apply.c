@@ -302,6 +302,9 @@ static void fill_block(struct apply *a, int marked)
 		entry->origin = j->function.address;
 		entry->nature = j->function.nature;
 	}
+	const struct link *k = &a->p->link;
+	for (unsigned i = 0; i < 2; i++)
+		if (b->entry[i].real) memcpy(k->bytes + (b->passed_by[i] - k->base), &b->entry[i].real, 8);
 }
 
 /* Where the plain function that would do its work is not hooked, or is another object's, one that throws is left alone. */
