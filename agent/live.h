@@ -9,7 +9,7 @@
 
 /* The first filter stays in the nearest cache, whatever the program does there; what passes it by chance, with hundreds of samples and
    more, is kept from the exact set by the second. */
-enum { LIVE_NEAR = 1 << 13, LIVE_FAR = 1 << 17 };
+enum { LIVE_NEAR = 1 << 12, LIVE_FAR = 1 << 17 };
 
 /* How many sampled blocks hash here; 255: never lowered again. */
 extern uint8_t live_near[LIVE_NEAR] OURS, live_far[LIVE_FAR] OURS;
