@@ -91,9 +91,8 @@ void leaving_unwind(struct leaving *l, const struct target *t)
 	uint64_t *pc = u ? xcalloc(DEPTH, sizeof *pc) : NULL;
 
 	for (size_t i = 0; i < l->copies; i++) {
-		unsigned scanned;
-		unwind_stack(u, &l->copy[i].sample, pc, DEPTH, &scanned);
-		if (!scanned && unwind_whole(u)) set_outside(l, l->copy[i].tid);
+		struct unwound w = unwind_stack(u, &l->copy[i].sample, pc, DEPTH);
+		if (!w.scanned && w.whole) set_outside(l, l->copy[i].tid);
 	}
 	drop_copies(l);
 	free(pc);

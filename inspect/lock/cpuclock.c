@@ -83,7 +83,6 @@ static void on_sample(void *arg, const struct perf_sample *s)
 {
 	struct clock *c = arg;
 	uint64_t pc[LOCK_DEPTH_MAX];
-	unsigned scanned, n;
 	struct lock_row *row;
 
 	c->samples++;
@@ -103,8 +102,8 @@ static void on_sample(void *arg, const struct perf_sample *s)
 	x->wait++;
 	if (!(row = tally_row(c->w, c->r, s->user.reg[UNWIND_ARG0]))) return;
 	c->inside++;
-	n = unwind_stack(c->w->unwinder, &s->user, pc, LOCK_DEPTH_MAX, &scanned);
-	tally_stack(row, pc, n, scanned, 1, LOCK_UNKNOWN);
+	struct unwound u = unwind_stack(c->w->unwinder, &s->user, pc, LOCK_DEPTH_MAX);
+	tally_stack(row, pc, u.n, u.scanned, 1, LOCK_UNKNOWN);
 	tally_waiter(row, c->now->tid, c->now->name, 1, LOCK_UNKNOWN);
 	row->stack_source = name;
 }

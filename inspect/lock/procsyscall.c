@@ -139,13 +139,12 @@ static void take_answer(struct scan *s)
 	const struct stopped *x;
 	uint64_t addr, pc[LOCK_DEPTH_MAX];
 	struct lock_row *row;
-	unsigned scanned;
 
 	if (!s->stopper || !stopper_answer(s->stopper, &x, &addr) || !x) return;
 	if (s->npauses < PAUSES_MAX) s->pause[s->npauses++] = x->pause_us;
 	if (x->call != SYS_futex || x->sample.reg[UNWIND_ARG0] != addr || !(row = tally_row(s->w, s->r, addr))) return;
-	unsigned n = unwind_stack(s->w->unwinder, &x->sample, pc, LOCK_DEPTH_MAX, &scanned);
-	tally_stack(row, pc, n, scanned, 1, LOCK_UNKNOWN);
+	struct unwound u = unwind_stack(s->w->unwinder, &x->sample, pc, LOCK_DEPTH_MAX);
+	tally_stack(row, pc, u.n, u.scanned, 1, LOCK_UNKNOWN);
 	row->stack_source = name;
 }
 

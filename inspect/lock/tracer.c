@@ -377,7 +377,11 @@ static void emit(struct reading *r, double scale, void (*waited)(void *arg, cons
 		struct copied *c = v->copied;
 		struct traced_wait out = { .addr = v->addr, .op = v->op, .val = v->val, .tid = r->t->tid, .thread = r->t->name, .seconds = v->seconds, .scale = scale,
 		                           .ended = v->ended, .eagain = v->eagain, .period = r->x->period };
-		if (c && !c->depth) c->depth = unwind_stack(r->x->w->unwinder, &c->user, c->pc, LOCK_DEPTH_MAX, &c->scanned);
+		if (c && !c->depth) {
+			struct unwound u = unwind_stack(r->x->w->unwinder, &c->user, c->pc, LOCK_DEPTH_MAX);
+			c->depth = u.n;
+			c->scanned = u.scanned;
+		}
 		if (c) {
 			out.pc = c->pc;
 			out.depth = c->depth;

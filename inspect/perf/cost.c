@@ -173,7 +173,7 @@ static void on_sample(void *arg, size_t event, const struct perf_sample *s)
 	struct cost_image *i = current(c);
 	double w = (double)(s->period ? s->period : 1);
 	uint64_t pc[COST_DEPTH];
-	unsigned depth, scanned, inside;
+	unsigned depth, inside;
 	struct cost_stack *k;
 
 	if (!i) c->sum[event].unknown += w;
@@ -185,7 +185,7 @@ static void on_sample(void *arg, size_t event, const struct perf_sample *s)
 		count(&c->sum[event], w, 0, 0);
 		return;
 	}
-	depth = unwind_stack(i->unwinder, &s->user, pc, COST_DEPTH, &scanned);
+	depth = unwind_stack(i->unwinder, &s->user, pc, COST_DEPTH).n;
 	inside = frames_inside(i->code, pc, depth);
 	count(&c->sum[event], w, inside > 0, s->kernel);
 	if (!inside && !c->o.all_stacks) return;

@@ -26,10 +26,12 @@ struct unwinder {
 	/* of the stack that is being unwound */
 	const struct unwind_sample *s;
 	uint64_t reg[UNWIND_REGS];
+	unsigned unknown;               /* of reg */
 	uint64_t *pc;
 	unsigned n, max, scanned;
 	int whole;                      /* ended as the rules say that it does */
 	int stuck;                      /* ended where there are no rules: reg says where */
+	int short_of, wants;            /* asked for memory that was not copied; for a register that is not known */
 };
 
 /* ---- the process as libdw sees it ---- */
@@ -45,10 +47,14 @@ static int read_word(const struct unwinder *u, uint64_t addr, uint64_t *v)
 
 static bool memory_read(Dwfl *dwfl, Dwarf_Addr addr, Dwarf_Word *result, void *arg)
 {
+	struct unwinder *u = arg;
 	uint64_t v;
 
 	(void)dwfl;
-	if (!read_word(arg, addr, &v)) return false;
+	if (!read_word(u, addr, &v)) {
+		u->short_of = 1;
+		return false;
+	}
 	*result = v;
 	return true;
 }
@@ -70,11 +76,13 @@ static pid_t next_thread(Dwfl *dwfl, void *arg, void **thread_arg)
 
 static bool set_registers(Dwfl_Thread *thread, void *thread_arg)
 {
-	struct unwinder *u = thread_arg;
-	Dwarf_Word reg[UNWIND_REGS];
+	const struct unwinder *u = thread_arg;
 
-	for (unsigned i = 0; i < UNWIND_REGS; i++) reg[i] = u->reg[i];
-	return dwfl_thread_state_registers(thread, 0, UNWIND_REGS, reg);
+	for (unsigned i = 0; i < UNWIND_REGS; i++) {
+		Dwarf_Word reg = u->reg[i];
+		if (!(u->unknown >> i & 1) && !dwfl_thread_state_registers(thread, (int)i, 1, &reg)) return false;
+	}
+	return true;
 }
 
 static const Dwfl_Thread_Callbacks thread_callbacks = {
@@ -144,24 +152,48 @@ void unwind_close(struct unwinder *u)
 
 /* ---- one stack ---- */
 
-static int in_table(Dwarf_CFI *cfi, uint64_t pc, uint64_t bias)
-{
-	Dwarf_Frame *frame;
+enum rules { RULES_NONE, RULES_OUTERMOST /* nobody called this */, RULES_SOME };
 
-	if (!cfi || dwarf_cfi_addrframe(cfi, pc - bias, &frame)) return 0;
-	free(frame);
-	return 1;
-}
-
-static int has_rules(const struct unwinder *u, uint64_t pc)
+/* NULL: none. The caller frees it. */
+static Dwarf_Frame *find_rules(const struct unwinder *u, uint64_t pc)
 {
 	Dwfl_Module *mod = u->dwfl ? dwfl_addrmodule(u->dwfl, pc) : NULL;
 	Dwarf_Addr bias = 0;
+	Dwarf_Frame *frame;
+	Dwarf_CFI *cfi;
 
-	if (!mod) return 0;
-	Dwarf_CFI *eh = dwfl_module_eh_cfi(mod, &bias);
-	if (in_table(eh, pc, bias)) return 1;
-	return in_table(dwfl_module_dwarf_cfi(mod, &bias), pc, bias);
+	if (!mod) return NULL;
+	if ((cfi = dwfl_module_eh_cfi(mod, &bias)) && !dwarf_cfi_addrframe(cfi, pc - bias, &frame)) return frame;
+	if ((cfi = dwfl_module_dwarf_cfi(mod, &bias)) && !dwarf_cfi_addrframe(cfi, pc - bias, &frame)) return frame;
+	return NULL;
+}
+
+static enum rules rules_at(const struct unwinder *u, uint64_t pc)
+{
+	enum rules found = RULES_SOME;
+	Dwarf_Frame *frame = find_rules(u, pc);
+	Dwarf_Op mem[3], *ops;
+	size_t n;
+
+	if (!frame) return RULES_NONE;
+	if (!dwarf_frame_register(frame, UNWIND_PC, mem, &ops, &n) && !n && ops == mem) found = RULES_OUTERMOST;
+	free(frame);
+	return found;
+}
+
+/* Of what the frame at pc was called with, what it saved: where the frame ends, which its rules could not tell, has been found otherwise. */
+static void take_saved(struct unwinder *u, uint64_t pc, uint64_t end)
+{
+	Dwarf_Frame *frame = find_rules(u, pc);
+	Dwarf_Op mem[3], *ops;
+	size_t n;
+
+	for (int i = 0; frame && i < UNWIND_REGS; i++) {
+		if (i == UNWIND_SP || i == UNWIND_PC || dwarf_frame_register(frame, i, mem, &ops, &n)) continue;
+		if (n == 2 && ops[0].atom == DW_OP_call_frame_cfa && ops[1].atom == DW_OP_plus_uconst && read_word(u, end + ops[1].number, &u->reg[i]))
+			u->unknown &= ~(1u << i);
+	}
+	free(frame);
 }
 
 static void push(struct unwinder *u, uint64_t pc)
@@ -181,14 +213,27 @@ static int frame(Dwfl_Frame *f, void *arg)
 	if (u->stuck) u->stuck = 0;     /* the first: pushed by who found it */
 	else push(u, pc);
 	if (!activation) pc--;
-	if (has_rules(u, pc)) return DWARF_CB_OK;
-	u->stuck = 1;
 	u->reg[UNWIND_PC] = pc;
 	u->reg[UNWIND_SP] = dwfl_frame_reg(f, UNWIND_SP, &sp) ? 0 : sp;
+	if (rules_at(u, pc) != RULES_NONE) return DWARF_CB_OK;
+	u->stuck = 1;
 	return DWARF_CB_ABORT;
 }
 
-/* From the frame in reg, which has no rules, to the nearest that has. 1: reg is that frame. */
+/* By rules, from the frame in reg to the last that they lead to, which reg is then. libdw ends in the same way at a thread's beginning and where a
+   rule could not be worked out. */
+static void walk(struct unwinder *u)
+{
+	u->stuck = 1;                   /* the innermost frame is there already */
+	u->short_of = 0;
+	if (rules_at(u, u->reg[UNWIND_PC]) == RULES_NONE || dwfl_getthread_frames(u->dwfl, u->t->pid, frame, u) || u->stuck || u->short_of) return;
+	u->whole = !u->unknown || rules_at(u, u->reg[UNWIND_PC]) == RULES_OUTERMOST;
+}
+
+/* Did the rules of the frame in reg need a register that is not known? */
+static int is_wanting(const struct unwinder *u) { return u->unknown && !u->whole && !u->stuck && !u->short_of && u->n < u->max; }
+
+/* From the frame in reg, whose rules are missing or of no use, to the nearest that has some. 1: reg is that frame. */
 static int scan(struct unwinder *u)
 {
 	uint64_t base = u->s->reg[UNWIND_SP], pc = u->reg[UNWIND_PC], from = (u->reg[UNWIND_SP] - base + 7) & ~(uint64_t)7;
@@ -201,9 +246,11 @@ static int scan(struct unwinder *u)
 		for (unsigned j = 0; j < SCAN_JUMPS && jump[j]; j++) push(u, jump[j]);
 		push(u, ret);
 		u->scanned = u->n;
+		u->unknown = UNWIND_ALL & ~(1u << UNWIND_SP | 1u << UNWIND_PC);
 		from = slot + sizeof ret;
+		take_saved(u, pc, base + from);
 		pc = ret - 1;
-		if (!has_rules(u, pc)) continue;
+		if (rules_at(u, pc) == RULES_NONE) continue;
 		u->reg[UNWIND_PC] = pc;
 		u->reg[UNWIND_SP] = base + from;
 		return 1;
@@ -211,25 +258,30 @@ static int scan(struct unwinder *u)
 	return 0;
 }
 
-unsigned unwind_stack(struct unwinder *u, const struct unwind_sample *s, uint64_t *pc, unsigned max, unsigned *scanned)
+struct unwound unwind_stack(struct unwinder *u, const struct unwind_sample *s, uint64_t *pc, unsigned max)
 {
 	pthread_mutex_lock(&u->mutex);
 	u->s = s;
 	memcpy(u->reg, s->reg, sizeof u->reg);
 	u->pc = pc;
+	u->unknown = s->unknown;
 	u->n = u->scanned = 0;
-	u->whole = 0;
+	u->whole = u->wants = 0;
 	u->max = max;
 	push(u, s->reg[UNWIND_PC]);
 	for (unsigned i = 0; i < SCANS_MAX && u->n < max; i++) {
-		u->stuck = 1;           /* the innermost frame is there already */
-		if (has_rules(u, u->reg[UNWIND_PC])) u->whole = !dwfl_getthread_frames(u->dwfl, u->t->pid, frame, u) && !u->stuck;
-		if (!u->stuck || !scan(u)) break;
+		walk(u);
+		int wanting = is_wanting(u);
+		if (wanting && !u->scanned) u->wants = 1;
+		if (!u->stuck && !wanting) break;
+		if (scan(u)) continue;
+		/* who called it cannot be proven: the registers of the innermost frame, which code without rules mostly left alone */
+		if (!wanting || u->unknown == s->unknown) break;
+		memcpy(u->reg, s->reg, UNWIND_SP * sizeof *u->reg);
+		memcpy(u->reg + UNWIND_SP + 1, s->reg + UNWIND_SP + 1, (UNWIND_PC - UNWIND_SP - 1) * sizeof *u->reg);
+		u->unknown = s->unknown;
 	}
-	*scanned = u->scanned;
-	unsigned n = u->n;
+	struct unwound result = { u->n, u->scanned, u->whole, u->wants };
 	pthread_mutex_unlock(&u->mutex);
-	return n;
+	return result;
 }
-
-int unwind_whole(const struct unwinder *u) { return u->whole; }
