@@ -15,7 +15,7 @@
 #include "inspect/target/xalloc.h"
 
 enum { WORD = WORD_BYTES, BATCH = 512, DEFAULT_HZ = 1000, CHECK_EVERY = 64 };
-static const double core_share = 0.009;         /* what reading may cost, of one core: nearly all of it is sleeping and waking */
+static const double core_share = 0.008;         /* what reading may cost, of one core: nearly all of it is sleeping and waking */
 
 static const char name[] = "lock-word";
 

@@ -1,6 +1,6 @@
-/* procsyscall.c: where each thread is, from /proc/PID/task/TID/syscall, at random moments: who sleeps on which futex. One sleeper at a
- * time is stopped for as long as it takes to copy its registers and the upper part of its stack; the stack is worked out afterwards. The
- * pause is measured; --no-stop forbids it. A thread that waits but can run (musl's nearly always) is not seen here. */
+/* procsyscall.c: where each thread is, from /proc/PID/task/TID/syscall, at random moments: who sleeps on which futex, and from where. A
+ * sleeper's stack is copied while it sleeps; it is stopped only for registers that the way out of it needs. The pause is measured;
+ * --no-stop forbids it. A thread that waits but can run (musl's nearly always) is not seen here. */
 #include "inspect/lock/tally.h"
 
 #include <dirent.h>
@@ -12,33 +12,32 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "inspect/lock/sleeper.h"
 #include "inspect/lock/stopper.h"
 #include "inspect/perf/unwind.h"
 #include "inspect/target/err.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { THREADS_MAX = 65536, FILES_MAX = 4096, ROWS = 1024, STOPS_PER_S = 40, PAUSES_MAX = 1 << 16 };
+enum { THREADS_MAX = 65536, FILES_MAX = 4096, ROWS = 1024, STACKS_PER_S = 40, PAUSES_MAX = 1 << 16 };
 static const double core_share = 0.02, list_every_s = 0.25, fastest_s = 0.005;
 
 static const char name[] = "proc-syscall";
-
-/* One thread: fd is its syscall file, -1 when there are too many. */
-struct thread { pid_t tid; int fd; };
 
 struct seen { uint64_t addr, last; struct tally_mean waiting; unsigned now; };
 
 struct scan {
 	const struct lock_watch *w;
 	struct lock_report *r;
-	struct thread *thread; size_t nthreads;
+	struct sleeper *thread; size_t nthreads;
 	int dir;                        /* /proc/PID/task */
 	struct seen *seen; size_t nseen;
 	double *pause; size_t npauses;
-	double allowed;                 /* stops */
-	uint64_t reads, refused;
+	double allowed;                 /* stacks */
+	uint64_t reads, refused, stacks, stopped;
 	uint64_t seed;
 	struct stopper *stopper;        /* NULL: --no-stop */
+	struct sleeper_stack copy;
 	int denied;                     /* errno of the first refusal */
 };
 
@@ -52,7 +51,7 @@ static void forget(struct scan *s)
 /* Threads come and go: those that are still there keep their descriptors. Both lists ascend. */
 static int list(struct scan *s)
 {
-	struct thread *old = s->thread;
+	struct sleeper *old = s->thread;
 	size_t nold = s->nthreads, k = 0, n = 0, cap = 0;
 	int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -67,7 +66,7 @@ static int list(struct scan *s)
 		if (n == cap) s->thread = xreallocarray(s->thread, cap = cap ? cap * 2 : 64, sizeof *s->thread);
 		for (; k < nold && old[k].tid < tid; k++)
 			if (old[k].fd >= 0) close(old[k].fd);
-		s->thread[n] = (struct thread){ tid, -1 };
+		s->thread[n] = (struct sleeper){ s->dir, tid, -1 };
 		if (k < nold && old[k].tid == tid) s->thread[n].fd = old[k++].fd;
 		if (s->thread[n].fd < 0 && n < FILES_MAX) {
 			snprintf(path, sizeof path, "%d/syscall", (int)tid);
@@ -84,37 +83,17 @@ static int list(struct scan *s)
 	return n ? 0 : -1;
 }
 
-struct where { uint64_t number, addr, op, val; };
-
-/* 1: asleep in a system call that *at describes. */
-static int look(struct scan *s, const struct thread *th, struct where *at)
+/* 1: asleep in a futex call that waits. */
+static int look(struct scan *s, const struct sleeper *th, struct sleeper_call *at)
 {
-	char buf[256], path[64], *p = buf;
-	ssize_t n;
+	int got = sleeper_look(th, at);
 
-	if (th->fd >= 0) n = pread(th->fd, buf, sizeof buf - 1, 0);
-	else {
-		snprintf(path, sizeof path, "%d/syscall", (int)th->tid);
-		int fd = openat(s->dir, path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0) return 0;
-		n = read(fd, buf, sizeof buf - 1);
-		close(fd);
-	}
 	s->reads++;
-	if (n <= 0) {
-		if (n < 0 && (errno == EPERM || errno == EACCES)) {
-			s->denied = errno;
-			s->refused++;
-		}
-		return 0;
+	if (got < 0) {
+		s->denied = errno;
+		s->refused++;
 	}
-	buf[n] = 0;
-	if (*buf < '0' || *buf > '9') return 0;         /* "running" */
-	at->number = strtoull(p, &p, 10);
-	at->addr = strtoull(p, &p, 16);
-	at->op = strtoull(p, &p, 16);
-	at->val = strtoull(p, &p, 16);
-	return at->number == SYS_futex && tally_is_wait(at->op);
+	return got > 0 && at->number == SYS_futex && tally_is_wait(at->arg[1]);
 }
 
 static struct seen *seen_of(struct scan *s, uint64_t addr)
@@ -126,11 +105,37 @@ static struct seen *seen_of(struct scan *s, uint64_t addr)
 	return &s->seen[s->nseen++];
 }
 
-/* A lock's waiters always, others now and then: an idle thread is stopped once or twice, not forty times a second. */
-static int worth_a_stop(struct scan *s, const struct lock_row *row)
+/* A lock's waiters always, others now and then: an idle thread's stack is taken once or twice, not forty times a second. */
+static int worth_a_stack(const struct scan *s, const struct lock_row *row)
 {
-	if (!s->stopper || s->allowed < 1) return 0;
-	return row->use == LOCK_USE_LOCK || row->nstacks < 2;
+	return s->allowed >= 1 && (row->use == LOCK_USE_LOCK || row->nstacks < 2);
+}
+
+static void keep(struct scan *s, struct lock_row *row, const uint64_t *pc, const struct unwound *u)
+{
+	tally_stack(row, pc, u->n, u->scanned, 1, LOCK_UNKNOWN);
+	row->stack_source = name;
+	s->stacks++;
+}
+
+/* While it sleeps there. 1: it must be stopped for it, as the kernel does not tell whether it runs, or as a register is wanted and scanning did not lead
+   to the thread's beginning, which from a wrong place nothing does. Where it must not be stopped a piece is better than nothing. */
+static int needs_stop(struct scan *s, const struct sleeper *th, const struct sleeper_call *at, struct lock_row *row)
+{
+	uint64_t pc[LOCK_DEPTH_MAX];
+	enum sleeper_copied got = sleeper_copy(s->w->t, th, at, &s->copy);
+
+	if (got != SLEEPER_COPIED) return got == SLEEPER_UNKNOWN;
+	struct unwound u = unwind_stack(s->w->unwinder, &s->copy.sample, pc, LOCK_DEPTH_MAX);
+	if (s->stopper && u.wants && !u.whole) return 1;
+	keep(s, row, pc, &u);
+	s->allowed--;
+	return 0;
+}
+
+static void take_stack(struct scan *s, const struct sleeper *th, const struct sleeper_call *at, struct lock_row *row)
+{
+	if (needs_stop(s, th, at, row) && s->stopper && !stopper_ask(s->stopper, th, at->arg[0])) s->allowed--;
 }
 
 /* The stack of a thread that was stopped, unless it had gone on by then. */
@@ -144,27 +149,27 @@ static void take_answer(struct scan *s)
 	if (s->npauses < PAUSES_MAX) s->pause[s->npauses++] = x->pause_us;
 	if (x->call != SYS_futex || x->sample.reg[UNWIND_ARG0] != addr || !(row = tally_row(s->w, s->r, addr))) return;
 	struct unwound u = unwind_stack(s->w->unwinder, &x->sample, pc, LOCK_DEPTH_MAX);
-	tally_stack(row, pc, u.n, u.scanned, 1, LOCK_UNKNOWN);
-	row->stack_source = name;
+	keep(s, row, pc, &u);
+	s->stopped++;
 }
 
 /* One round over all threads, beginning anywhere. */
 static void round_of(struct scan *s, double moment)
 {
 	size_t first = (size_t)(tally_random(&s->seed) * (double)s->nthreads);
-	struct where at;
+	struct sleeper_call at;
 
 	for (size_t i = 0; i < s->nthreads; i++) {
-		const struct thread *th = &s->thread[(first + i) % s->nthreads];
+		const struct sleeper *th = &s->thread[(first + i) % s->nthreads];
 		struct lock_row *row;
 		struct seen *seen;
 		char thread_name[16];
-		if (!look(s, th, &at) || !(row = tally_row(s->w, s->r, at.addr)) || !(seen = seen_of(s, at.addr))) continue;
-		if (tally_use(s->w, at.op, (uint32_t)at.val) == LOCK_USE_LOCK) row->use = LOCK_USE_LOCK;
+		if (!look(s, th, &at) || !(row = tally_row(s->w, s->r, at.arg[0])) || !(seen = seen_of(s, at.arg[0]))) continue;
+		if (tally_use(s->w, at.arg[1], (uint32_t)at.arg[2]) == LOCK_USE_LOCK) row->use = LOCK_USE_LOCK;
 		seen->now++;
 		proc_thread_name(s->w->t->pid, th->tid, thread_name);
 		tally_waiter(row, th->tid, thread_name, 1, LOCK_UNKNOWN);
-		if (worth_a_stop(s, row) && !stopper_ask(s->stopper, th->tid, at.addr)) s->allowed--;
+		if (worth_a_stack(s, row)) take_stack(s, th, &at, row);
 	}
 	for (size_t i = 0; i < s->nseen; i++) {
 		tally_sample(&s->seen[i].waiting, moment, s->seen[i].now);
@@ -210,7 +215,7 @@ static int run(struct scan *s, struct err *e)
 			listed = now;
 			if (list(s)) break;
 		}
-		s->allowed = s->allowed + (now - last) * STOPS_PER_S < STOPS_PER_S / 4 ? s->allowed + (now - last) * STOPS_PER_S : STOPS_PER_S / 4;
+		s->allowed = s->allowed + (now - last) * STACKS_PER_S < STACKS_PER_S / 4 ? s->allowed + (now - last) * STACKS_PER_S : STACKS_PER_S / 4;
 		last = now;
 		take_answer(s);
 		round_of(s, moment);
@@ -225,7 +230,8 @@ static int run(struct scan *s, struct err *e)
 		return err_sys(e, s->denied ? s->denied : ESRCH, "pid %d: reading where its threads wait", (int)s->w->t->pid);
 	s->r->period_s = now - begin;
 	report(s, rounds);
-	tally_notice(s->r, name, LOCK_USED, "%llu rounds over the threads%s", (unsigned long long)n, s->w->o->no_stop ? "; no stacks: --no-stop" : "");
+	tally_notice(s->r, name, LOCK_USED, "%llu rounds over the threads; %llu stacks, %llu of them of a stopped thread", (unsigned long long)n,
+	             (unsigned long long)s->stacks, (unsigned long long)s->stopped);
 	return 0;
 }
 
@@ -241,7 +247,7 @@ static int measure(const struct lock_watch *w, struct lock_report *r, struct err
 	s.seen = xcalloc(ROWS, sizeof *s.seen);
 	s.pause = xcalloc(PAUSES_MAX, sizeof *s.pause);
 	tally_hasten();
-	if (!w->o->no_stop) s.stopper = stopper_open(w->t, w->stop);
+	if (!w->o->no_stop) s.stopper = stopper_open(w->t);
 	bad = run(&s, e);
 	stopper_close(s.stopper);
 	forget(&s);

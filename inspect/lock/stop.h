@@ -1,4 +1,4 @@
-/* stop.h: stops one thread for as long as it takes to copy its registers and the top of its stack. For use by inspect/lock only. */
+/* stop.h: stops one sleeping thread for as long as it takes to copy its registers and the top of its stack. For use by inspect/lock only. */
 #ifndef ALLOCTOP_LOCK_STOP_H
 #define ALLOCTOP_LOCK_STOP_H
 
@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include "inspect/perf/unwind.h"
 
+struct sleeper;
 struct target;
 
 struct stopped {
@@ -15,8 +16,8 @@ struct stopped {
 	uint8_t stack[UNWIND_STACK];
 };
 
-/* 0, or -1 when it is gone or may not be stopped. Nothing stays attached in either case; a thread that does not stop although *stop has
-   become non-zero is let go when the calling thread ends. */
-int stop_copy(const struct target *t, pid_t tid, const int *stop, struct stopped *out);
+/* 0, or -1 when it does not sleep any more, is gone, or may not be stopped; nothing stays attached in either case. The calling thread can be cancelled
+   (pthread_cancel) while it waits for the stop, and lets the other go by that; it must not be cancellable otherwise. */
+int stop_copy(const struct target *t, const struct sleeper *s, struct stopped *out);
 
 #endif

@@ -2,35 +2,32 @@
 #include "inspect/lock/stop.h"
 
 #include <errno.h>
-#include <sched.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "inspect/lock/runs.h"
+#include "inspect/lock/sleeper.h"
 #include "inspect/lock/tally.h"
 #include "inspect/target/mem.h"
 #include "inspect/target/target.h"
 
-static const double patience_s = 0.5;
-/* For so long it is asked without sleeping in between: to fall asleep and to be woken takes longer than most stops, and counts as a stop. */
-static const double eager_s = 2e-4;
-
-/* A thread that the kernel keeps from stopping (a page that comes from a slow disk) is waited for: it would stop later, and stay so, were it
-   left. At the end of the period only this thread's own end can let it go. *since: a moment at which it was not stopped yet. */
-static int await_stop(pid_t tid, const int *stop, int *status, double *since)
+/* Asleep until it stands: on a machine whose processors are all wanted whoever asks again and again keeps it from one, and whoever gives his up
+   meanwhile gets it back late. A thread that the kernel keeps from stopping (a page that comes from a slow disk) is waited for: it would stop later, and
+   stay so, were it left. Only this thread's own end can let it go. */
+static int await_stop(pid_t tid, int *status)
 {
-	double until = 0, begin = *since, now;
+	pid_t got;
+	int state;
 
-	for (;; now - begin < eager_s ? (void)sched_yield() : tally_sleep(5e-6)) {
-		now = tally_now();
-		pid_t got = waitpid(tid, status, __WALL | WNOHANG);
-		if (got == tid) return WIFSTOPPED(*status) ? 0 : -1;
-		if (got < 0 && errno != EINTR) return -1;
-		*since = now;
-		if (!until && __atomic_load_n(stop, __ATOMIC_RELAXED)) until = now + patience_s;
-		if (until && now > until) return -1;
-	}
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+	do got = waitpid(tid, status, __WALL);
+	while (got < 0 && errno == EINTR);
+	pthread_setcancelstate(state, NULL);
+	return got == tid && WIFSTOPPED(*status) ? 0 : -1;
 }
 
 static void copy_registers(struct unwind_sample *s, const struct user_regs_struct *r)
@@ -40,24 +37,53 @@ static void copy_registers(struct unwind_sample *s, const struct user_regs_struc
 	for (unsigned i = 0; i < UNWIND_REGS; i++) s->reg[i] = reg[i];
 }
 
-int stop_copy(const struct target *t, pid_t tid, const int *stop, struct stopped *out)
+/* It slept at `begin`, was woken, waited for a processor, ran, and stood: what it waited and ran, the kernel has counted. Was it given a processor
+   more than once, then it is not known since when it stands. */
+static double stood_since(double begin, const struct runs *before, const struct runs *after)
+{
+	if (after->times != before->times + 1) return begin;
+	return begin + ((double)(after->waited_ns - before->waited_ns) + (double)(after->ran_ns - before->ran_ns)) * 1e-9;
+}
+
+static int copy(const struct target *t, const struct sleeper *s, int runs, struct stopped *out)
 {
 	struct user_regs_struct regs;
+	struct runs before = { 0 }, after = { 0 };
+	struct sleeper_call call;
 	int status, bad = -1;
 
-	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) return -1;
 	double begin = tally_now();
-	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || await_stop(tid, stop, &status, &begin)) return -1;
-	if (!ptrace(PTRACE_GETREGS, tid, NULL, &regs)) {
+	runs_read(runs, &before);
+	if (sleeper_look(s, &call) != 1) return -1;     /* it goes on: let it */
+	if (ptrace(PTRACE_SEIZE, s->tid, NULL, NULL) || ptrace(PTRACE_INTERRUPT, s->tid, NULL, NULL) || await_stop(s->tid, &status)) return -1;
+	if (!ptrace(PTRACE_GETREGS, s->tid, NULL, &regs)) {
 		copy_registers(&out->sample, &regs);
 		out->call = regs.orig_rax;
 		out->sample.stack = out->stack;
 		out->sample.n = mem_read_some(t->mem, regs.rsp, out->stack, sizeof out->stack);
 		bad = 0;
 	}
+	runs_read(runs, &after);
 	/* a signal that arrived just then is not lost */
 	int sig = status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
-	ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)sig);
-	out->pause_us = (tally_now() - begin) * 1e6;
+	ptrace(PTRACE_DETACH, s->tid, NULL, (void *)(intptr_t)sig);
+	out->pause_us = (tally_now() - stood_since(begin, &before, &after)) * 1e6;
+	return bad;
+}
+
+static void close_runs(void *arg)
+{
+	const int *fd = arg;
+
+	if (*fd >= 0) close(*fd);
+}
+
+int stop_copy(const struct target *t, const struct sleeper *s, struct stopped *out)
+{
+	int runs = runs_open(s->task, s->tid), bad;
+
+	pthread_cleanup_push(close_runs, &runs);
+	bad = copy(t, s, runs, out);
+	pthread_cleanup_pop(1);
 	return bad;
 }

@@ -3,21 +3,24 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "inspect/lock/sleeper.h"
 #include "inspect/lock/tally.h"
 #include "inspect/target/xalloc.h"
+
+enum { PATIENCE_S = 1 };
 
 enum state { IDLE, ASKED, ANSWERED };
 
 struct stopper {
 	const struct target *t;
-	const int *stop;
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
 	enum state state;
 	int over, good;
-	pid_t tid;
+	struct sleeper whom;
 	uint64_t token;
 	struct stopped stopped;
 };
@@ -26,7 +29,9 @@ struct stopper {
 static void *work(void *arg)
 {
 	struct stopper *s = arg;
+	int state;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	tally_hasten();
 	pthread_mutex_lock(&s->mutex);
 	while (!s->over) {
@@ -35,7 +40,7 @@ static void *work(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&s->mutex);
-		int good = !stop_copy(s->t, s->tid, s->stop, &s->stopped);
+		int good = !stop_copy(s->t, &s->whom, &s->stopped);
 		pthread_mutex_lock(&s->mutex);
 		s->good = good;
 		s->state = ANSWERED;
@@ -44,12 +49,11 @@ static void *work(void *arg)
 	return NULL;
 }
 
-struct stopper *stopper_open(const struct target *t, const int *stop)
+struct stopper *stopper_open(const struct target *t)
 {
 	struct stopper *s = xcalloc(1, sizeof *s);
 
 	s->t = t;
-	s->stop = stop;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->wake, NULL);
 	if (!pthread_create(&s->thread, NULL, work, s)) return s;
@@ -59,24 +63,32 @@ struct stopper *stopper_open(const struct target *t, const int *stop)
 
 void stopper_close(struct stopper *s)
 {
+	struct timespec until;
+
 	if (!s) return;
 	pthread_mutex_lock(&s->mutex);
 	s->over = 1;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->mutex);
-	pthread_join(s->thread, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += PATIENCE_S;
+	/* one that the kernel keeps from stopping is let go by the end of the thread that asked */
+	if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until)) {
+		pthread_cancel(s->thread);
+		pthread_join(s->thread, NULL);
+	}
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->mutex);
 	free(s);
 }
 
-int stopper_ask(struct stopper *s, pid_t tid, uint64_t token)
+int stopper_ask(struct stopper *s, const struct sleeper *thread, uint64_t token)
 {
 	int busy;
 
 	pthread_mutex_lock(&s->mutex);
 	if (!(busy = s->state != IDLE)) {
-		s->tid = tid;
+		s->whom = (struct sleeper){ thread->task, thread->tid, -1 };  /* its descriptor may be closed meanwhile */
 		s->token = token;
 		s->state = ASKED;
 		pthread_cond_signal(&s->wake);
