@@ -57,7 +57,7 @@ static void detail(struct table *t, struct table_row *row, const struct lock_row
 		frames_text(buf, sizeof buf, "  ", s->pc, s->depth < STACK_DEPTH ? s->depth : STACK_DEPTH, 1, o->symbols);
 		at = strlen(buf);
 	}
-	if (!r->nstacks && at + 200 < sizeof buf) snprintf(buf + at, sizeof buf - at, "\nno call stacks were seen. With the key S waiting threads are stopped for a moment to see theirs; it asks first.\n");
+	if (!r->nstacks && at + 200 < sizeof buf) snprintf(buf + at, sizeof buf - at, "\nno call stacks were seen. With the key S a waiting thread is stopped for a moment where its stack needs that; it asks first.\n");
 	row->detail = table_text(t, buf);
 }
 
@@ -119,8 +119,8 @@ const struct panel panel_locks = {
 	.key = '4', .name = "Locks", .table = STATE_LOCK, .shape = &shape, .parts = PANEL_LOCKS,
 	.help = "What waiting for locks costs: the allocator's first, then the others.",
 	.enter = "how it was measured, who waits, from where",
-	.stops = "Threads that wait for a lock are stopped one at a time, at most 40 each second, for as long as it takes to copy their registers and the upper part "
-		 "of their stack: some 50 µs each, milliseconds on a busy machine. Nothing is written into the process. It goes on while this panel is shown, until S "
-		 "is pressed again.",
+	.stops = "Threads that wait for a lock, and whose stacks cannot be told otherwise, are stopped one at a time, at most 40 each second, for as long as it takes "
+		 "to copy their registers and the upper part of their stack: some 50 to 100 µs each. Nothing is written into the process. It goes on while this "
+		 "panel is shown, until S is pressed again.",
 	.without = "The locks have not been watched yet.", .fill = fill,
 };

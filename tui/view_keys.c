@@ -269,7 +269,7 @@ static void confirm_key(struct view *v, const struct key *k)
 		return;
 	}
 	v->stops = yes;
-	if (v->stops) view_say(v, "waiting threads are stopped for their stacks (Enter shows them, S ends it)");
+	if (v->stops) view_say(v, "waiting threads are stopped where their stacks need it (Enter shows them, S ends it)");
 	else view_say(v, "nothing is stopped");
 }
 
