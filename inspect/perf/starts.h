@@ -1,5 +1,5 @@
-/* starts.h: where functions begin in code that may be stripped: the targets of direct calls tell, and functions that are a single jump to
- * another. For use by inspect/perf only. */
+/* starts.h: where functions begin in code that may be stripped: the targets of direct calls tell, functions that are a single jump to
+ * another, and the unwind tables where there are any. For use by inspect/perf only. */
 #ifndef ALLOCTOP_STARTS_H
 #define ALLOCTOP_STARTS_H
 

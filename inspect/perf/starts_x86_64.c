@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inspect/allocator/image.h"
+#include "inspect/perf/fde.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
@@ -41,8 +42,10 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void add(struct starts *s, uint64_t addr)
+static void add(void *arg, uint64_t addr)
 {
+	struct starts *s = arg;
+
 	if (addr < s->begin || addr >= s->end) return;
 	if (!(s->n & (s->n - 1))) s->addr = xreallocarray(s->addr, s->n ? 2 * s->n : 1, sizeof *s->addr);
 	s->addr[s->n++] = addr;
@@ -60,6 +63,7 @@ void starts_read(struct starts *s, const struct target *t, const struct map *m)
 	uint8_t *b = read_code(t, m, &n);
 
 	*s = (struct starts){ .begin = m->start, .end = m->end };
+	fde_starts(t, m, add, s);
 	for (size_t i = 0; i + 6 <= n; i++) {
 		uint64_t at = s->begin + i, to = at + 5 + (uint64_t)(int64_t)displacement(b + i + 1);
 		if (b[i] == 0xe8 && to % ALIGNED == 0) add(s, to);
