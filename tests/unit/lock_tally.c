@@ -90,6 +90,8 @@ static void merging(void)
 	row = tally_row(&w, &trace, 0x2000);
 	row->use = LOCK_USE_LOCK;
 	row->lost_s_per_s = (struct lock_figure){ 1, 0.1, "trace" };
+	tally_row(&w, &trace, 0x1000)->wake_s_per_s = (struct lock_figure){ 2, 0.1, "trace" };
+	all.threads = 4;
 	row = tally_row(&w, &trace, 0x3000);
 	row->lost_s_per_s = (struct lock_figure){ 5, 0.1, "trace" };
 	merge(&w, &all, &word);
@@ -104,6 +106,8 @@ static void merging(void)
 	near(row->stack[0].waits, 3750, "and of 500 waits a second");
 	ok(row->waiter[0].tid == 8 && row->waiter[0].share == 0.75, "who waits most");
 	near(all.allocator_lost, 3, "allocator");
+	near(all.cost, 4, "no more than all threads");
+	near(all.cost_error, 1, "what would be more is the error");
 	near(all.all_lost, 4, "all locks; who waits for an event loses nothing");
 	lock_report_free(&word);
 	lock_report_free(&trace);
