@@ -142,7 +142,7 @@ static const char *by_word(size_t i)
 
 static const struct option_row options[] = {
 	{ 'f', "full", OPTION_FLAG, offsetof(struct heap_options, full), NULL, "look at every block, not at counters alone", NULL },
-	{ 'b', "by", OPTION_STRING, offsetof(struct heap_options, by), "WHAT", "one table in full: class, arena, map, thread", by_word },
+	{ 'b', "by", OPTION_STRING, offsetof(struct heap_options, by), "WHAT", "one table in full", by_word },
 	{ 'F', "format", OPTION_STRING, offsetof(struct heap_options, format), "FORMAT", "how to print", format_word },
 	{ 0, "bytes", OPTION_FLAG, offsetof(struct heap_options, exact), NULL, "exact figures, without units", NULL },
 	{ 'i', "interval", OPTION_SECONDS, offsetof(struct heap_options, interval), "TIME", "a series, so long from one to the next", NULL },

@@ -27,18 +27,41 @@ void help_overview(FILE *f)
 	      "Exit status: 0 ok, 1 failure, 2 usage, 3 target gone, 4 not permitted, 5 not supported.\n", f);
 }
 
+enum { INDENT = 25, COLUMNS = 80 };
+
+/* Words go to the next line where they do not fit. */
+static void put_words(FILE *f, size_t *column, const char *words, const char *end)
+{
+	while (*words) {
+		size_t n = strcspn(words, " "), last = words[n] ? 0 : strlen(end);
+		if (*column > INDENT && *column + 1 + n + last >= COLUMNS) {
+			fprintf(f, "\n%*s", INDENT - 1, "");
+			*column = INDENT - 1;
+		}
+		fprintf(f, " %.*s%s", (int)n, words, words[n] ? "" : end);
+		*column += 1 + n + last;
+		words += n + strspn(words + n, " ");
+	}
+}
+
 void help_verb(FILE *f, const struct cmd *c)
 {
 	char left[64];
-	const char *w;
+	const char *w, *next;
 
 	fprintf(f, "Usage: alloctop %s [OPTION...]%s%s\n\n%s.\n\nOptions:\n", c->name, c->arguments ? " " : "",
 	        c->arguments ? c->arguments : "", c->summary);
 	for (const struct option_row *r = c->options; r && r->name; r++) {
 		snprintf(left, sizeof left, "%c%c%c --%s%s%s", r->letter ? '-' : ' ', r->letter ? r->letter : ' ',
 		         r->letter ? ',' : ' ', r->name, r->argument ? " " : "", r->argument ? r->argument : "");
-		fprintf(f, "  %-22s %s%s", left, strlen(left) > 22 ? "\n                         " : "", r->help);
-		for (size_t i = 0; r->choice && (w = r->choice(i)); i++) fprintf(f, "%s%s", i ? ", " : ": ", w);
+		size_t column = INDENT - 1;
+		fprintf(f, "  %-*s", INDENT - 3, left);
+		if (strlen(left) > INDENT - 3) fprintf(f, "\n%*s", INDENT - 1, "");
+		put_words(f, &column, r->help, r->choice ? ":" : "");
+		for (size_t i = 0; r->choice && (w = r->choice(i)); i++) {
+			next = r->choice(i + 1);
+			put_words(f, &column, w, next ? "," : "");
+		}
 		fputc('\n', f);
 	}
 	fprintf(f, "  %-22s %s\n", "-h, --help", "this text");

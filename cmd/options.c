@@ -65,7 +65,8 @@ static int is_choice(const struct option_row *r, const char *s, size_t n)
 
 static int check_choice(const struct cmd *c, const struct option_row *r, const char *value, struct err *e)
 {
-	char words[200] = "";
+	enum { MANY = 120 };
+	char words[2 * MANY] = "";
 	const char *w;
 	size_t n;
 
@@ -78,6 +79,7 @@ static int check_choice(const struct cmd *c, const struct option_row *r, const c
 		if (i) strncat(words, ", ", sizeof words - strlen(words) - 1);
 		strncat(words, w, sizeof words - strlen(words) - 1);
 	}
+	if (strlen(words) > MANY) return err_set(e, ERR_USAGE, "%s: --%s: '%s' is none of the words it takes (see: alloctop %s --help)", c->name, r->name, value, c->name);
 	return err_set(e, ERR_USAGE, "%s: --%s: '%s' is not one of %s", c->name, r->name, value, words);
 }
 
