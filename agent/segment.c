@@ -84,7 +84,7 @@ static void fill_header(struct wire_header *h, uint64_t size, uint32_t flags, in
 	RELEASE(*(uint64_t *)(void *)h->magic, *(const uint64_t *)(const void *)WIRE_MAGIC);
 }
 
-static struct { void *at, *private; uint64_t bytes; unsigned scale; } held;
+static struct { void *at, *private; unsigned scale; } held;
 
 static int map_over(void *at, uint64_t size)
 {
@@ -141,7 +141,7 @@ int segment_open(const char *notices)
 		struct plan p = plan_of(scale);
 		struct origin_memory m;
 		if (origin_memory(&m, p.size, p.private_size, scale, scale == SCALES - 1)) continue;
-		held.at = m.at, held.private = m.private, held.bytes = p.size + p.private_size, held.scale = scale;
+		held.at = m.at, held.private = m.private, held.scale = scale;
 		segment.fd = m.fd;
 		segment.inode = m.inode;
 		lay_out(m.at, &p, m.private);
@@ -155,7 +155,8 @@ int segment_open(const char *notices)
 
 uint64_t segment_reserved(void)
 {
-	return held.bytes;
+	struct plan p = plan_of(held.scale);
+	return held.at ? p.size + p.private_size : 0;
 }
 
 int segment_descriptor(void)
