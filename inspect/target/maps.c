@@ -44,16 +44,20 @@ static void unescape(char *s)
 	*to = 0;
 }
 
-static char *path_of(const char *s, struct map *m)
+int maps_cut_deleted(char *path)
 {
 	static const char gone[] = " (deleted)";
+	size_t n = strlen(path), cut = sizeof gone - 1;
+	if (n <= cut || strcmp(path + n - cut, gone)) return 0;
+	path[n - cut] = 0;
+	return 1;
+}
+
+static char *path_of(const char *s, struct map *m)
+{
 	char *path = (char *)s;
 	while (*path == ' ') path++;
-	size_t n = strlen(path), cut = sizeof gone - 1;
-	if (n > cut && !strcmp(path + n - cut, gone)) {
-		path[n - cut] = 0;
-		m->deleted = 1;
-	}
+	m->deleted = (uint8_t)maps_cut_deleted(path);
 	unescape(path);
 	return path;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "inspect/target/err.h"
@@ -16,7 +17,7 @@ static void ok(int good, const char *what)
 	failed |= !good;
 }
 
-static const char text[] =
+static const char lines[] =
 	"55d0a0000000-55d0a0001000 r--p 00000000 fe:01 1234       /usr/bin/with space\n"
 	"55d0a0001000-55d0a0003000 r-xp 00001000 fe:01 1234       /usr/bin/replaced (deleted)\n"
 	"55d0a0004000-55d0a0005000 rw-p 00000000 00:00 0          [heap]\n"
@@ -30,7 +31,7 @@ static void formats(void)
 {
 	struct maps m;
 	struct err e;
-	int r = maps_parse(&m, text, sizeof text - 1, &e);
+	int r = maps_parse(&m, lines, sizeof lines - 1, &e);
 	ok(!r && m.n == 7, "every line but a repeated one");
 	if (r || m.n != 7) { printf("# %s\n", r ? e.text : "wrong count"); exit(1); }
 	ok(m.map[0].start == 0x55d0a0000000 && m.map[0].end == 0x55d0a0001000 && m.map[0].read && !m.map[0].write && !m.map[0].exec &&
@@ -64,8 +65,8 @@ static void hostile(void)
 	}
 	ok(refused == n, "malformed lines are refused");
 	int whole = 0;
-	for (size_t i = 0; i < sizeof text; i++)
-		if (!maps_parse(&m, text, i, &e)) { whole += m.n < 8; maps_free(&m); }
+	for (size_t i = 0; i < sizeof lines; i++)
+		if (!maps_parse(&m, lines, i, &e)) { whole += m.n < 8; maps_free(&m); }
 	ok(whole > 0, "cut at every byte: refused or short, never worse");
 }
 
@@ -90,11 +91,60 @@ static void live(void)
 	ok(maps_read(&m, 0x7ffffffe, &e) == -1 && e.kind == ERR_GONE, "no such process");
 }
 
+/* b has what a has, but for what the kernel shows in text alone. */
+static int same(const struct maps *a, const struct maps *b)
+{
+	size_t n = a->n && !strcmp(a->map[a->n - 1].path, "[vsyscall]") ? a->n - 1 : a->n;
+	if (n != b->n) { printf("# %zu and %zu mappings\n", n, b->n); return 0; }
+	for (size_t i = 0; i < n; i++) {
+		const struct map *x = &a->map[i], *y = &b->map[i];
+		if (x->start == y->start && x->end == y->end && x->offset == y->offset && x->inode == y->inode && x->dev_major == y->dev_major && x->dev_minor == y->dev_minor &&
+		    x->read == y->read && x->write == y->write && x->exec == y->exec && x->shared == y->shared && x->deleted == y->deleted && !strcmp(x->path, y->path)) continue;
+		printf("# differ at %llx %s, %s\n", (unsigned long long)x->start, x->path, y->path);
+		return 0;
+	}
+	return 1;
+}
+
+/* A child that stands still, with mappings that it did not have at first: two pages of its own, and executable ones behind. */
+static void now(void)
+{
+	struct maps before, text, whole, code, none = { 0 };
+	struct err e;
+	char byte;
+	int to[2], from[2];
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	if (pipe(to) || pipe(from)) exit(1);
+	pid_t child = fork();
+	if (!child) {
+		if (write(from[1], "", 1) < 1 || read(to[0], &byte, 1) < 1) _exit(1);
+		char *p = mmap(NULL, 4 * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		mprotect(p + 2 * page, 2 * page, PROT_READ | PROT_EXEC);
+		if (write(from[1], &p, sizeof p) < 1 || read(to[0], &byte, 1) < 1) _exit(1);
+		_exit(0);
+	}
+	uint64_t at = 0;
+	if (read(from[0], &byte, 1) < 1 || maps_read(&before, child, &e) || write(to[1], "", 1) < 1 || read(from[0], &at, sizeof at) < 8) exit(1);
+	ok(!maps_read(&text, child, &e) && !maps_now(&whole, child, MAPS_ALL, &before, &e) && same(&text, &whole), "one by one, they are what the text says");
+	maps_free(&whole);
+	ok(!maps_now(&whole, child, MAPS_ALL, &none, &e) && same(&text, &whole), "also when no name is known");
+	ok(!maps_now(&code, child, MAPS_CODE, &before, &e), "those of code");
+	size_t missing = 0;
+	for (size_t i = 0; i < whole.n; i++) missing += whole.map[i].exec && !maps_find(&code, whole.map[i].start);
+	const struct map *m = maps_find(&code, at), *x = maps_find(&code, at + 2 * page);
+	ok(!missing && m && x == m + 1 && m->end == x->start && !m->exec && x->exec, "are all there, and what lies before those that are no file's");
+	if (write(to[1], "", 1) < 1) exit(1);
+	waitpid(child, NULL, 0);
+	maps_free(&before), maps_free(&text), maps_free(&whole), maps_free(&code);
+	ok(maps_now(&code, child, MAPS_ALL, &none, &e) == -1 && e.kind == ERR_GONE, "no such process any more");
+}
+
 int main(void)
 {
-	puts("1..16");
+	puts("1..21");
 	formats();
 	hostile();
 	live();
+	now();
 	return failed;
 }
