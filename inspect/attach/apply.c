@@ -89,7 +89,8 @@ static int check(struct apply *a)
 	struct piece piece;
 	struct home h;
 
-	if (maps_read(&a->now, p->pid, a->e)) return -1;
+	/* of other mappings only litter and threads' stacks are asked about */
+	if (maps_now(&a->now, p->pid, p->littered || p->jumps.n ? MAPS_ALL : MAPS_CODE, &p->target.maps, a->e)) return -1;
 	if (!a->now.n) return err_set(a->e, ERR_GONE, "pid %d: it has exited meanwhile", (int)a->p->pid);
 	uint64_t home = home_find(&a->now, p->target.mem, &h);
 	a->changed = !same_objects(&p->target.maps, &a->now) || home != p->home_addr || (home && h.state != p->home.state);

@@ -34,16 +34,15 @@ static int on_stack(const struct search *s, uint64_t from, uint64_t to)
 	return 0;
 }
 
-static int thread_inside(const struct search *s, pid_t tid, const struct target_stack *stack, size_t stacks)
+static int thread_inside(const struct search *s, const struct seized *t, const struct target_stack *stack, size_t stacks)
 {
-	uint64_t pc, sp;
+	uint64_t sp = t->sp;
 
-	if (seize_registers(tid, &pc, &sp)) return 0;
-	if (hit(s, pc)) return 1;
+	if (hit(s, t->pc)) return 1;
 	const struct map *m = maps_find(&s->t->maps, sp);
 	if (m && on_stack(s, sp, m->end)) return 1;
 	for (size_t i = 0; i < stacks; i++)
-		if (stack[i].tid == tid && (sp < stack[i].start || sp >= stack[i].end) && on_stack(s, stack[i].start, stack[i].end)) return 1;
+		if (stack[i].tid == t->tid && (sp < stack[i].start || sp >= stack[i].end) && on_stack(s, stack[i].start, stack[i].end)) return 1;
 	return 0;
 }
 
@@ -58,7 +57,7 @@ pid_t inside_find(const struct seize *s, const struct target *t, const struct ta
 		stack = found_now;
 	}
 	for (size_t i = 0; i < s->n && !found; i++)
-		if (thread_inside(&search, s->thread[i].tid, stack, stacks)) found = s->thread[i].tid;
+		if (thread_inside(&search, &s->thread[i], stack, stacks)) found = s->thread[i].tid;
 	free(found_now);
 	free(search.word);
 	return found;

@@ -179,10 +179,8 @@ static int in_code(const uint64_t *room, size_t rooms, int mem, uint64_t ip)
 /* A signal handler may interrupt it, but only when its call is done: before, its signals are blocked. */
 pid_t remote_pending(const struct seize *s, const uint64_t *room, size_t rooms, int mem)
 {
-	uint64_t pc, sp;
-
 	for (size_t i = 0; i < s->n; i++)
-		if (!seize_registers(s->thread[i].tid, &pc, &sp) && in_code(room, rooms, mem, pc)) return s->thread[i].tid;
+		if (in_code(room, rooms, mem, s->thread[i].pc)) return s->thread[i].tid;
 	return 0;
 }
 

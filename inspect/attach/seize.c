@@ -141,7 +141,7 @@ static int await_standing(struct seized *t, double until)
 		if (status >> 16 == EVENT_STOP) t->standing = 1;
 		else ptrace(PTRACE_CONT, t->tid, NULL, (void *)(long)WSTOPSIG(status));
 	}
-	seize_mend(t->tid);
+	seize_look(t);
 	return 0;
 }
 
@@ -208,10 +208,10 @@ int seize_one(struct seize *s, pid_t pid, double patience_s, struct err *e) { re
 
 int seize_alive(const struct seize *s)
 {
-	uint64_t pc, sp;
+	siginfo_t unused;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (!seize_registers(s->thread[i].tid, &pc, &sp)) return 1;
+		if (!ptrace(PTRACE_GETSIGINFO, s->thread[i].tid, NULL, &unused)) return 1;
 	return 0;
 }
 

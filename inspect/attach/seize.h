@@ -13,7 +13,7 @@
 
 struct err;
 
-struct seized { pid_t tid; int standing; };
+struct seized { pid_t tid; int standing; uint64_t pc, sp /* where it stands */; };
 struct seize {
 	pid_t pid;
 	struct seized *thread; size_t n;
@@ -37,10 +37,8 @@ int seize_await(pid_t tid, double patience_s, int *status);
 /* Who traces the process: 0 nobody. `name` as in proc_thread_name. Another alloctop is waited for a little: it is soon done. */
 pid_t seize_tracer(pid_t pid, char name[16]);
 
-/* seize_x86_64.c: a system call that only our stop has ended goes on when the thread does. */
-void seize_mend(pid_t tid);
-/* Where it stands. 0, or -1 when it has ended. */
-int seize_registers(pid_t tid, uint64_t *pc, uint64_t *sp);
+/* seize_x86_64.c: where it stands is noted; a system call that only our stop has ended goes on when the thread does. -1 when it has ended. */
+int seize_look(struct seized *t);
 /* All that unwinding needs, in the order of inspect/perf/unwind.h. */
 int seize_all_registers(pid_t tid, uint64_t *reg);
 /* Does one of its registers hold an address in [start, end)? */

@@ -29,22 +29,15 @@ static int repeatable(unsigned long long nr)
 	}
 }
 
-void seize_mend(pid_t tid)
+int seize_look(struct seized *t)
 {
 	struct user_regs_struct r;
 
-	if (ptrace(PTRACE_GETREGS, tid, NULL, &r)) return;
-	if ((long long)r.orig_rax < 0 || (long long)r.rax != -EINTR || !repeatable(r.orig_rax)) return;
-	ptrace(PTRACE_POKEUSER, tid, (void *)offsetof(struct user_regs_struct, rax), (void *)(long)-ERESTARTNOHAND);
-}
-
-int seize_registers(pid_t tid, uint64_t *pc, uint64_t *sp)
-{
-	struct user_regs_struct r;
-
-	if (ptrace(PTRACE_GETREGS, tid, NULL, &r)) return -1;
-	*pc = r.rip;
-	*sp = r.rsp;
+	if (ptrace(PTRACE_GETREGS, t->tid, NULL, &r)) return -1;
+	t->pc = r.rip;
+	t->sp = r.rsp;
+	if ((long long)r.orig_rax < 0 || (long long)r.rax != -EINTR || !repeatable(r.orig_rax)) return 0;
+	ptrace(PTRACE_POKEUSER, t->tid, (void *)offsetof(struct user_regs_struct, rax), (void *)(long)-ERESTARTNOHAND);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -120,12 +121,13 @@ int session_write_home(struct session *s, struct err *e)
 
 struct job { void (*work)(void *); void *arg; };
 
-/* The process stands still for as long as we take: be quick, where that is permitted. */
+/* The process stands still for as long as we take: be quick, where that is permitted. Each thread that is asked to stop, or let go, wakes up and would
+   take our turn: at the end the last ones stand while the first ones run. */
 static void *start(void *arg)
 {
 	struct job *j = arg;
 
-	setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
+	if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 })) setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
 	prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
 	j->work(j->arg);
 	return NULL;

@@ -24,6 +24,7 @@ enum { LOG_MAX = 1 << 20, ROUNDS = 12, UNWIND_FROM = 1, SEARCH_MAX = 8 << 20, LA
 struct undo {
 	pid_t pid;
 	struct target target;
+	struct maps before;             /* the stop: target.maps are those of the stop from then on, with names of these */
 	struct target_stack *stack; size_t stacks;
 	struct loadeds loaded;
 	const struct loaded *last;      /* of is_place */
@@ -118,8 +119,7 @@ static int is_write(struct undo *x, const struct attach_write *w)
 static int stand_in_jump(const struct undo *x)
 {
 	for (size_t i = 0; i < x->s.seize.n; i++) {
-		uint64_t pc, sp;
-		if (seize_registers(x->s.seize.thread[i].tid, &pc, &sp)) continue;
+		uint64_t pc = x->s.seize.thread[i].pc;
 		for (size_t k = 0; k < x->nwrites; k++)
 			if (x->write[k].kind == ATTACH_JUMP && pc > x->write[k].addr && pc - x->write[k].addr < x->write[k].size) return 1;
 	}
@@ -230,11 +230,10 @@ static void work(void *arg)
 	x->busy = x->status && x->e->kind == ERR_FAIL;
 	if (!x->status) {
 		/* the same maps as before the stop would do for the objects, not for threads' stacks that came since */
-		struct maps now;
-		x->status = maps_read(&now, x->pid, x->e);
+		x->before = x->target.maps;
+		x->target.maps = (struct maps){ 0 };
+		x->status = maps_now(&x->target.maps, x->pid, MAPS_ALL, &x->before, x->e);
 		if (!x->status) {
-			maps_free(&x->target.maps);
-			x->target.maps = now;
 			x->home_addr = home_find(&x->target.maps, x->target.mem, &x->home);
 			if (!x->home_addr) x->status = err_set(x->e, ERR_UNSUPPORTED, "pid %d: nothing is attached to it", (int)x->pid);
 		}
@@ -262,7 +261,7 @@ static void tidy(void *arg)
 
 	int bad = session_open(&x->s, x->pid, &x->target, x->room, x->rooms, x->try, &unimportant);
 	x->busy = bad && unimportant.kind == ERR_FAIL;
-	if (!bad && !maps_read(&now, x->pid, &unimportant)) litter_clear(&x->s, &now);
+	if (!bad && !maps_now(&now, x->pid, MAPS_ALL, &x->target.maps, &unimportant)) litter_clear(&x->s, &now);
 	session_close(&x->s);
 	maps_free(&now);
 }
@@ -290,6 +289,7 @@ static int round_of(pid_t pid, unsigned try, struct leaving *l, struct attach_un
 	free(x.stack);
 	loaded_free(&x.loaded);
 	target_close(&x.target);
+	maps_free(&x.before);
 	return x.busy ? 1 : x.status;
 }
 
