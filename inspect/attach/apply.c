@@ -12,7 +12,7 @@
 #include "inspect/attach/landing.h"
 #include "inspect/attach/litter.h"
 #include "inspect/attach/locked.h"
-#include "inspect/attach/piece.h"
+#include "inspect/attach/pieces.h"
 #include "inspect/attach/session.h"
 #include "inspect/attach/step.h"
 #include "inspect/client/ticks.h"
@@ -34,7 +34,8 @@ struct apply {
 	struct layout layout;
 	struct maps now;                /* while it stands */
 	uint64_t reserved, reserved_size;
-	size_t stored;                  /* writes that have been made */
+	struct pieces pieces;           /* of what changes */
+	int stored;                     /* some may have been made */
 	int changed;                    /* the process is another than when the plan was made */
 	unsigned try;
 	int busy;                       /* its threads would not stop just then */
@@ -86,7 +87,6 @@ static int take_old(struct apply *a, struct attach_write *w, const uint8_t *byte
 static int check(struct apply *a)
 {
 	struct attach_plan *p = a->p;
-	struct piece piece;
 	struct home h;
 
 	/* of other mappings only litter and threads' stacks are asked about */
@@ -95,10 +95,12 @@ static int check(struct apply *a)
 	uint64_t home = home_find(&a->now, p->target.mem, &h);
 	a->changed = !same_objects(&p->target.maps, &a->now) || home != p->home_addr || (home && h.state != p->home.state);
 	if (a->changed) return err_set(a->e, ERR_FAIL, "pid %d: it changed while it was looked at", (int)a->p->pid);
-	for (size_t i = 0; i < p->nwrites; i += piece.writes) {
-		if (piece_read(&piece, &a->s, &p->write[i], p->nwrites - i, a->e)) return -1;
-		for (size_t k = i; k < i + piece.writes; k++)
-			if (take_old(a, &p->write[k], piece_bytes(&piece, &p->write[k]))) return -1;
+	pieces_read(&a->pieces, &a->s);
+	for (size_t i = 0; i < a->pieces.n; i++) {
+		const struct piece *q = &a->pieces.piece[i];
+		if (!q->known) return err_set(a->e, ERR_FAIL, "pid %d: reading %zu bytes at 0x%llx", (int)a->p->pid, q->size, (unsigned long long)q->at);
+		for (struct attach_write *w = q->write; w < q->write + q->writes; w++)
+			if (take_old(a, w, pieces_bytes(q, w))) return -1;
 	}
 	return 0;
 }
@@ -390,25 +392,16 @@ static int entries_free(struct apply *a)
 	return err_set(a->e, ERR_FAIL, "pid %d: thread %d stands in a function's first instructions: try again", (int)a->p->pid, (int)tid);
 }
 
-/* The next ones. Within a page: made, or not. */
-static int store_piece(struct apply *a)
-{
-	const struct attach_write *w = &a->p->write[a->stored];
-	struct piece piece;
-
-	if (piece_read(&piece, &a->s, w, a->p->nwrites - a->stored, a->e)) return -1;
-	for (size_t i = 0; i < piece.writes; i++) memcpy(piece_bytes(&piece, &w[i]), w[i].new, w[i].size);
-	if (piece_write(&piece, &a->s, a->e)) return -1;
-	a->stored += piece.writes;
-	return 0;
-}
-
 static int store(struct apply *a)
 {
 	uint32_t active = ATTACH_ACTIVE;
 
-	while (a->stored < a->p->nwrites)
-		if (step("store", a->e) || store_piece(a)) return -1;
+	a->stored = 1;
+	for (size_t i = 0; i < a->pieces.n; i++) {
+		const struct piece *q = &a->pieces.piece[i];
+		for (const struct attach_write *w = q->write; w < q->write + q->writes; w++) memcpy(pieces_bytes(q, w), w->new, w->size);
+	}
+	if (pieces_write(&a->pieces, &a->s, "store", a->e)) return -1;
 	a->s.home.state = HOME_ATTACHED;
 	if (session_write_home(&a->s, a->e) || step("active", a->e)) return -1;
 	if (session_write(&a->s, a->s.home.block + offsetof(struct attach_block, state), &active, sizeof active, a->e)) return -1;
@@ -420,10 +413,12 @@ static int store(struct apply *a)
 static void put_back(struct apply *a)
 {
 	struct err unimportant;
+	size_t changed = 0;
 
-	while (a->stored > 0) {
-		const struct attach_write *w = &a->p->write[--a->stored];
-		session_write(&a->s, w->addr, w->old, w->size, &unimportant);
+	if (a->stored) {
+		pieces_read(&a->pieces, &a->s);
+		pieces_take_back(&a->pieces, &changed);
+		pieces_write(&a->pieces, &a->s, "put back", &unimportant);
 	}
 	unreserve(a);
 }
@@ -455,7 +450,9 @@ static int attempt(struct attach_plan *p, unsigned try, struct attach_result *r,
 	a.module = describe_modules(&p->target, &p->loaded, &a.nmodules, &a.lost);
 	a.stack_top = describe_stack_top(&p->target);
 	a.clock = describe_clock(&p->target, &p->loaded);
+	pieces_plan(&a.pieces, p->write, p->nwrites, &p->target.maps);
 	if (session_run(work, &a)) err_set(e, ERR_FAIL, "pid %d: no thread for attaching", (int)p->pid);
+	pieces_free(&a.pieces);
 	maps_free(&a.now);
 	free(a.module);
 	return a.status && (a.changed || a.busy) ? 1 : a.status;

@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct attach_write) == 48, "the undo log");
 enum { AREA_MAX = 256 << 20 /* more than what apply.c lays out behind the trampolines */ };
 
 /* What a stop takes, from measurements: it, each thread, each store, the image. */
-static const double stop_s = 0.3e-3, thread_s = 15e-6, store_s = 2e-6, image_s = 0.7e-3;
+static const double stop_s = 0.3e-3, thread_s = 15e-6, store_s = 0.5e-6, image_s = 0.7e-3;
 
 __attribute__((format(printf, 2, 3))) static void note(struct attach_plan *p, const char *fmt, ...)
 {

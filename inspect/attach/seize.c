@@ -161,8 +161,11 @@ static int stop(struct seize *s, size_t most, double patience_s)
 	int n = 1;
 
 	/* running threads may make new ones until the last of them stands */
-	for (unsigned round = 0; n > 0 && s->n < most && round < ROUNDS; round++)
+	for (unsigned round = 0; n > 0 && s->n < most && round < ROUNDS; round++) {
 		if ((n = ask_all(s, most)) < 0 || await_all(s, until)) return errno;
+		/* all of them stand: nobody is left who could make another. Sooner known than by listing them again */
+		if (status_field(s->pid, 0, "Threads") == (long)s->n) n = 0;
+	}
 	if (n && s->n < most) return ETIMEDOUT;
 	return s->n ? 0 : ESRCH;
 }

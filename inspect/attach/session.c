@@ -16,6 +16,7 @@
 #include "inspect/attach/remote.h"
 #include "inspect/attach/step.h"
 #include "inspect/target/err.h"
+#include "inspect/target/mem.h"
 
 enum { WIPEONFORK = 18 };
 static const double patience_s = 0.025, patience_max_s = 0.25;
@@ -26,10 +27,11 @@ int session_open(struct session *s, pid_t pid, const struct target *t, const uin
 	char path[64];
 
 	*s = (struct session){ .pid = pid, .mem = -1, .target = t, .room = room, .rooms = rooms };
+	if (step("stop", e) || seize_all(&s->seize, pid, patience, e) || step("stopped", e)) return -1;
+	/* not before: no other program can take its place now */
 	snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
 	s->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (s->mem < 0) return err_sys(e, errno, "pid %d: writing its memory", (int)pid);
-	if (step("stop", e) || seize_all(&s->seize, pid, patience, e) || step("stopped", e)) return -1;
 	pid_t pending = remote_pending(&s->seize, room, rooms, s->mem);
 	if (!pending) return 0;
 	return err_set(e, ERR_FAIL, "pid %d: thread %d has not come back yet from what a killed alloctop made it do: try again", (int)pid, (int)pending);
@@ -112,6 +114,25 @@ int session_read(struct session *s, uint64_t at, void *bytes, size_t n, struct e
 		done += (size_t)r;
 	}
 	return 0;
+}
+
+size_t session_read_spans(struct session *s, const struct mem_span *span, size_t n)
+{
+	ssize_t done = s->one_by_one ? 0 : mem_read_spans(s->pid, span, n);
+	struct err unimportant;
+
+	s->one_by_one |= done < 0;
+	if (done > 0) return (size_t)done;
+	return n && !session_read(s, span->addr, span->bytes, span->n, &unimportant);
+}
+
+size_t session_write_spans(struct session *s, const struct mem_span *span, size_t n, struct err *e)
+{
+	ssize_t done = s->one_by_one ? 0 : mem_write_spans(s->pid, span, n);
+
+	s->one_by_one |= done < 0;
+	if (done > 0) return (size_t)done;
+	return n && !session_write(s, span->addr, span->bytes, span->n, e);
 }
 
 int session_write_home(struct session *s, struct err *e)

@@ -10,6 +10,7 @@
 #include "inspect/target/maps.h"
 
 struct err;
+struct mem_span;
 struct remote;
 struct target;
 
@@ -17,7 +18,8 @@ struct session {
 	pid_t pid;
 	struct seize seize;
 	struct remote *remote;          /* NULL until the first call */
-	int mem;                        /* /proc/PID/mem: of the address space that was there when it was opened, no other */
+	int mem;                        /* /proc/PID/mem, opened in the stop; -1 */
+	int one_by_one;                 /* there is no way but `mem` */
 	const struct target *target;
 	const uint64_t *room; size_t rooms;
 	uint64_t home_addr;             /* 0: none yet */
@@ -41,6 +43,10 @@ int session_wipe_on_fork(struct session *s, uint64_t at, uint64_t size);
 /* Whatever its protection. All or -1 with *e. */
 int session_write(struct session *s, uint64_t at, const void *bytes, size_t n, struct err *e);
 int session_read(struct session *s, uint64_t at, void *bytes, size_t n, struct err *e);
+/* The same for many places at once: how many of them, from the first on, could be read; it is more than none when the first can be. To be repeated. */
+size_t session_read_spans(struct session *s, const struct mem_span *span, size_t n);
+/* 0 with *e: the first could not be written. */
+size_t session_write_spans(struct session *s, const struct mem_span *span, size_t n, struct err *e);
 /* Writes s->home to where it belongs. */
 int session_write_home(struct session *s, struct err *e);
 

@@ -10,7 +10,7 @@
 
 #include "inspect/attach/leaving.h"
 #include "inspect/attach/litter.h"
-#include "inspect/attach/piece.h"
+#include "inspect/attach/pieces.h"
 #include "inspect/attach/pointers.h"
 #include "inspect/attach/remote.h"
 #include "inspect/attach/session.h"
@@ -19,7 +19,7 @@
 #include "inspect/target/mem.h"
 #include "inspect/target/xalloc.h"
 
-enum { LOG_MAX = 1 << 20, ROUNDS = 12, UNWIND_FROM = 1, SEARCH_MAX = 8 << 20, LANDING = HOME_TARGETS * HOME_LANDING };
+enum { LOG_MAX = 1 << 20, ROUNDS = 12, UNWIND_FROM = 1, TOGETHER = 4096, SEARCH_MAX = 8 << 20, LANDING = HOME_TARGETS * HOME_LANDING };
 
 struct undo {
 	pid_t pid;
@@ -127,43 +127,29 @@ static int stand_in_jump(const struct undo *x)
 }
 
 /* What somebody has stored there since stays. A lazy entry never: while it holds our hook the loader has no reason to bind it. */
-static int restore_piece(struct undo *x, const struct attach_write *w, size_t n, size_t *done)
+static int restore_some(struct undo *x, struct attach_write *w, size_t n)
 {
-	struct piece piece;
-	struct err unmapped;
-	size_t put = 0;
+	struct pieces p;
 
-	*done = 1;
-	if (piece_read(&piece, &x->s, w, n, &unmapped)) {
-		x->u->changed++;        /* its object is gone, for one */
-		return 0;
-	}
-	*done = piece.writes;
-	for (size_t i = 0; i < piece.writes; i++) {
-		uint8_t *now = piece_bytes(&piece, &w[i]);
-		if (!memcmp(now, w[i].old, w[i].size)) continue;
-		if (memcmp(now, w[i].new, w[i].size)) {
-			x->u->changed++;
-			continue;
-		}
-		memcpy(now, w[i].old, w[i].size);
-		put++;
-	}
-	if (put && (step("restore", x->e) || piece_write(&piece, &x->s, x->e))) return -1;
-	x->u->writes += put;
-	return 0;
+	pieces_plan(&p, w, n, &x->target.maps);
+	pieces_read(&p, &x->s);
+	size_t back = pieces_take_back(&p, &x->u->changed);
+	int bad = pieces_write(&p, &x->s, "restore", x->e);
+	pieces_free(&p);
+	if (!bad) x->u->writes += back;
+	return bad;
 }
 
 static int restore(struct undo *x)
 {
+	size_t n = 0;
+
 	if (stand_in_jump(x)) return err_set(x->e, ERR_FAIL, "pid %d: a thread stands in a function's changed entry: try again", (int)x->pid);
-	for (size_t i = 0, n, done; i < x->nwrites; i += done) {
-		for (n = 0; i + n < x->nwrites && is_write(x, &x->write[i + n]); n++) ;
-		for (size_t k = 0; k < n; k += done)
-			if (restore_piece(x, &x->write[i + k], n - k, &done)) return -1;
-		done = n + 1;           /* and one that is none */
-		x->u->changed += i + n < x->nwrites;
-	}
+	for (size_t i = 0; i < x->nwrites; i++)
+		if (is_write(x, &x->write[i])) x->write[n++] = x->write[i];
+	x->u->changed += x->nwrites - n;
+	for (size_t i = 0; i < n; i += TOGETHER)
+		if (restore_some(x, x->write + i, n - i < TOGETHER ? n - i : TOGETHER)) return -1;
 	return 0;
 }
 

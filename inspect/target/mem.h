@@ -33,6 +33,12 @@ int mem_read(struct mem *m, uint64_t addr, void *buf, size_t n, struct err *e);
 /* As much as there is: the count, 0 when nothing could be read. */
 size_t mem_read_some(struct mem *m, uint64_t addr, void *buf, size_t n);
 
+/* Many places of a live process with few system calls, as far as the protection of its pages lets it. How many of them, from the first on, were read
+   or written whole; -1: the kernel, or a filter, does not permit this way at all. */
+struct mem_span { uint64_t addr; void *bytes; size_t n; };
+ssize_t mem_read_spans(pid_t pid, const struct mem_span *span, size_t n);
+ssize_t mem_write_spans(pid_t pid, const struct mem_span *span, size_t n);
+
 /* Writes to a live process (alloctop set, on a target without helper thread). 0 or -1. */
 int mem_write_pid(pid_t pid, uint64_t addr, const void *buf, size_t n, struct err *e);
 

@@ -12,6 +12,8 @@
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 
+enum { SPANS = 512 };           /* the kernel takes 1024 */
+
 struct mem_pid {
 	struct mem mem;
 	pid_t pid;
@@ -83,6 +85,37 @@ struct mem *mem_open_pid(pid_t pid, struct err *e)
 	m->fd = fd;
 	return &m->mem;
 }
+
+typedef ssize_t transfer(pid_t pid, const struct iovec *local, unsigned long n, const struct iovec *remote, unsigned long m, unsigned long flags);
+
+/* At most as many as one call takes. The kernel ends with the first that it cannot transfer whole. */
+static ssize_t some_spans(transfer *do_it, pid_t pid, const struct mem_span *span, size_t n)
+{
+	struct iovec local[SPANS], remote[SPANS];
+	size_t done = 0;
+
+	if (n > SPANS) n = SPANS;
+	for (size_t i = 0; i < n; i++) {
+		local[i] = (struct iovec){ span[i].bytes, span[i].n };
+		remote[i] = (struct iovec){ (void *)(uintptr_t)span[i].addr, span[i].n };
+	}
+	ssize_t r = do_it(pid, local, n, remote, n, 0);
+	if (r < 0) return refused(errno) ? -1 : 0;
+	for (size_t left = (size_t)r; done < n && span[done].n <= left; done++) left -= span[done].n;
+	return (ssize_t)done;
+}
+
+static ssize_t all_spans(transfer *do_it, pid_t pid, const struct mem_span *span, size_t n)
+{
+	size_t done = 0;
+	ssize_t r = 0;
+
+	while (done < n && (r = some_spans(do_it, pid, span + done, n - done)) > 0) done += (size_t)r;
+	return r < 0 && !done ? -1 : (ssize_t)done;
+}
+
+ssize_t mem_read_spans(pid_t pid, const struct mem_span *span, size_t n) { return all_spans(process_vm_readv, pid, span, n); }
+ssize_t mem_write_spans(pid_t pid, const struct mem_span *span, size_t n) { return all_spans(process_vm_writev, pid, span, n); }
 
 int mem_write_pid(pid_t pid, uint64_t addr, const void *buf, size_t n, struct err *e)
 {
