@@ -301,7 +301,7 @@ static void fill_block(struct apply *a, int marked)
 	for (size_t i = 0; i < a->p->jumps.n; i++) {
 		const struct jump *j = &a->p->jumps.jump[i];
 		struct attach_entry *entry = &b->entry[j->name];
-		entry->real = j->plan.real;
+		entry->real = j->plan.trampoline;
 		entry->origin = j->function.address;
 		entry->nature = j->function.nature;
 	}
@@ -332,8 +332,9 @@ static int write_trampolines(struct apply *a)
 	uint8_t *code = xmalloc(n + 1);
 
 	for (unsigned i = 0; i < ATTACH_ENTRIES_MAX; i++) hook[i] = b->entry[i].hook;
-	jumps_code(&a->p->jumps, hook, code);
-	int bad = step("trampolines", a->e) || session_write(&a->s, a->s.home.code, code, n, a->e);
+	int bad = step("trampolines", a->e);
+	if (!bad && jumps_code(&a->p->jumps, hook, code)) bad = err_set(a->e, ERR_FAIL, "pid %d: its hooks are not where they were planned", (int)a->p->pid);
+	bad = bad || session_write(&a->s, a->s.home.code, code, n, a->e);
 	free(code);
 	return bad ? -1 : 0;
 }

@@ -2,10 +2,9 @@
  * original can still be called. Plans only, and touches nothing. Refuses rather than guess.
  *
  * The first instructions of the function are displaced: they are relocated into the trampoline, and a jump stands in their place. An
- * endbr64 at the entry stays where it is, and the jump behind it. One trampoline serves one function:
- *
- *     trampoline + 0      jumps to the hook (the jump at the entry reaches 2 GiB only)
- *     trampoline + 16     `real`: the displaced instructions, then a jump to those behind them
+ * endbr64 at the entry stays where it is, and the jump behind it. One trampoline serves one function: it is what the agent calls instead of it, the
+ * displaced instructions and a jump to those behind them. The jump at the entry leads to the hook itself, and only where that is out of its reach (2 GiB)
+ * to another jump behind these.
  *
  * A displaced call returns to the function itself, so no return address ever lies in a trampoline. */
 #ifndef ALLOCTOP_ENTRY_H
@@ -26,7 +25,7 @@ struct entry_plan {
 	uint8_t old[ENTRY_JUMP], new[ENTRY_JUMP];
 	/* While they are stored or put back no thread may have its PC, or any return address, at a byte from `busy` up to `busy_end`. */
 	uint64_t busy, busy_end;
-	uint64_t trampoline, real;
+	uint64_t trampoline, hook;
 	uint8_t code[ENTRY_CODE_MAX];
 	unsigned code_size;
 };
@@ -36,8 +35,6 @@ struct entry_plan {
 int entry_plan(struct entry_plan *p, uint64_t function, const uint8_t *code, size_t size, size_t known, uint64_t hook, uint64_t trampoline, struct err *e);
 /* The same with the bytes from a target's memory. */
 int entry_plan_target(struct entry_plan *p, struct mem *mem, uint64_t function, size_t known, uint64_t hook, uint64_t trampoline, struct err *e);
-/* Another hook than the one it was planned with. */
-void entry_hook(struct entry_plan *p, uint64_t hook);
 /* A gap of `bytes` (whole pages) in an address space from which every address in [lo, hi) can be reached by a jump; the nearest. 0: there is none. */
 uint64_t entry_room(const struct maps *maps, uint64_t lo, uint64_t hi, uint64_t bytes);
 

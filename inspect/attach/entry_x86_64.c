@@ -8,7 +8,7 @@
 #include "inspect/target/err.h"
 
 enum {
-	INSTRUCTION_MAX = 15, ENDBR = 4, REAL = 16 /* offset of `real` in a trampoline */,
+	INSTRUCTION_MAX = 15, ENDBR = 4,
 	FAR_JUMP = 14 /* jmp *(%rip), and the address */, NEAR = 5, CALL = 5 + 7 + 8 /* room on the stack, and the address in two halves */,
 };
 
@@ -231,33 +231,30 @@ static int look_for_branches(const struct entry_plan *p, const uint8_t *code, si
 int entry_plan(struct entry_plan *p, uint64_t function, const uint8_t *code, size_t size, size_t known, uint64_t hook, uint64_t trampoline, struct err *e)
 {
 	struct out o = { .p = p };
-	uint64_t over = 0;
+	uint64_t over = 0, to = hook;
 	int goes_on = 0;
 
-	*p = (struct entry_plan){ .function = function, .address = function, .trampoline = trampoline, .real = trampoline + REAL };
+	*p = (struct entry_plan){ .function = function, .address = function, .trampoline = trampoline, .hook = hook };
 	if ((function | trampoline | (trampoline + ENTRY_CODE_MAX)) >> 47) return refuse(e, p, "no address of a program's", function);
 	if (size >= ENDBR && !memcmp(code, endbr64, ENDBR)) p->address += ENDBR;
 	if (size < p->address - function + ENTRY_JUMP) return refuse(e, p, "its code cannot be read", function);
 	if (!reaches(p->address + NEAR, trampoline)) return refuse(e, p, "the trampoline is out of a jump's reach", function);
 	if (known > size) known = size;
-	put_far_jump(&o, hook);
-	while (p->code_size < REAL) put(&o, "\xcc", 1);
 	put(&o, endbr64, ENDBR);
 	if (displace(&o, code, size, &over, &goes_on, e)) return -1;
 	if (goes_on) put_jump(&o, over);
+	if (!reaches(p->address + NEAR, hook)) {
+		to = here(&o);
+		put_far_jump(&o, hook);
+	}
 	if (o.full) return refuse(e, p, "its first instructions take too much room", function);
 	if (known && over > function + known && goes_on) return refuse(e, p, "it ends before a jump has room", function);
 	if (look_for_branches(p, code, size, known, e)) return -1;
 	memcpy(p->old, code + (p->address - function), ENTRY_JUMP);
-	int32_t d = (int32_t)(trampoline - (p->address + NEAR));
+	int32_t d = (int32_t)(to - (p->address + NEAR));
 	p->new[0] = 0xe9;
 	memcpy(p->new + 1, &d, sizeof d);
 	p->busy = p->address + 1;
 	p->busy_end = p->address + ENTRY_JUMP;
 	return 0;
-}
-
-void entry_hook(struct entry_plan *p, uint64_t hook)
-{
-	memcpy(p->code + FAR_JUMP - sizeof hook, &hook, sizeof hook);
 }

@@ -39,14 +39,14 @@ static void refuse(struct jumps *j, const char *why)
 	if (!j->refused++) snprintf(j->trouble, sizeof j->trouble, "%s", why);
 }
 
-static void plan_one(struct jumps *j, const struct target *t, const struct function *f, size_t name)
+static void plan_one(struct jumps *j, const struct target *t, const struct function *f, size_t name, uint64_t hook)
 {
 	struct jump *one = &j->jump[j->n];
 	struct err e;
 	char why[sizeof j->trouble];
 
 	*one = (struct jump){ .function = *f, .name = name };
-	if (!entry_plan_target(&one->plan, t->mem, f->address, f->size, 0, j->room + j->n * ENTRY_CODE_MAX, &e)) {
+	if (!entry_plan_target(&one->plan, t->mem, f->address, f->size, j->room + j->room_size + hook, j->room + j->n * ENTRY_CODE_MAX, &e)) {
 		j->n++;
 		return;
 	}
@@ -54,7 +54,7 @@ static void plan_one(struct jumps *j, const struct target *t, const struct funct
 	refuse(j, why);
 }
 
-void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l, const char *const *names, size_t n, uint64_t before, uint64_t behind)
+void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l, const char *const *names, const uint64_t *hook, size_t n, uint64_t before, uint64_t behind)
 {
 	struct functions f;
 	uint64_t lo = UINT64_MAX, hi = 0;
@@ -77,8 +77,10 @@ void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l
 	if (j->room) {
 		j->room_size = size;
 		j->jump = xcalloc(wanted, sizeof *j->jump);
-		for (size_t i = 0; i < f.n; i++)
-			if (is_wanted(&f.function[i])) plan_one(j, t, &f.function[i], place_of(f.function[i].name, names, n));
+		for (size_t i = 0; i < f.n; i++) {
+			size_t name = place_of(f.function[i].name, names, n);
+			if (is_wanted(&f.function[i])) plan_one(j, t, &f.function[i], name, hook[name]);
+		}
 	}
 	if (!j->n) j->room = j->room_size = 0;
 	functions_free(&f);
@@ -97,12 +99,13 @@ int jumps_has(const struct jumps *j, size_t name)
 	return 0;
 }
 
-void jumps_code(struct jumps *j, const uint64_t *hook, uint8_t *out)
+int jumps_code(const struct jumps *j, const uint64_t *hook, uint8_t *out)
 {
 	memset(out, 0xcc, j->room_size);
 	for (size_t i = 0; i < j->n; i++) {
-		struct entry_plan *p = &j->jump[i].plan;
-		entry_hook(p, hook[j->jump[i].name]);
+		const struct entry_plan *p = &j->jump[i].plan;
+		if (p->hook != hook[j->jump[i].name]) return -1;
 		memcpy(out + (p->trampoline - j->room), p->code, p->code_size);
 	}
+	return 0;
 }

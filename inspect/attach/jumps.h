@@ -12,8 +12,8 @@ struct loadeds;
 struct target;
 
 struct jump {
-	struct entry_plan plan;         /* without the hook */
-	struct function function;       /* plan.real is what the agent calls instead, function.address its origin */
+	struct entry_plan plan;
+	struct function function;       /* plan.trampoline is what the agent calls instead, function.address its origin */
 	size_t name;                    /* index into the names */
 };
 
@@ -24,12 +24,13 @@ struct jumps {
 	char trouble[300];              /* why the first of them cannot, or why functions that must be there were not found; "" */
 };
 
-/* Names as for functions_find ("": not this one); must outlive *j, as must l. Before and behind the room so many bytes are free too, now. */
-void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l, const char *const *names, size_t n, uint64_t before, uint64_t behind);
+/* Names as for functions_find ("": not this one); must outlive *j, as must l. Before and behind the room so many bytes are free too, now. hook: by name, how
+   far behind the room's end they will be. */
+void jumps_plan(struct jumps *j, const struct target *t, const struct loadeds *l, const char *const *names, const uint64_t *hook, size_t n, uint64_t before, uint64_t behind);
 void jumps_free(struct jumps *j);
 /* Is there a jump for this name? Then no GOT entry needs a hook of it: each call would be counted twice. */
 int jumps_has(const struct jumps *j, size_t name);
-/* What is to be written to the room: room_size bytes. hook: addresses by name. */
-void jumps_code(struct jumps *j, const uint64_t *hook, uint8_t *out);
+/* What is to be written to the room: room_size bytes. hook: addresses by name, as they are; -1: not as they were planned. */
+int jumps_code(const struct jumps *j, const uint64_t *hook, uint8_t *out);
 
 #endif

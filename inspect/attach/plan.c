@@ -263,6 +263,7 @@ static void decide(struct attach_plan *p)
 int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o, struct err *e)
 {
 	const char *names[ATTACH_ENTRIES_MAX];
+	uint64_t hook[ATTACH_ENTRIES_MAX];
 	char path[64];
 	size_t n;
 
@@ -278,8 +279,12 @@ int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o
 	loaded_read(&p->loaded, &p->target);
 	n = names_of(link_block(&p->link), names);
 	got_find(&p->got, &p->target, &p->loaded, names, n);
-	for (size_t i = 0; i < n; i++) p->name[i] = link_block(&p->link)->entry[i].hook ? names[i] : "";
-	jumps_plan(&p->jumps, &p->target, &p->loaded, p->name, n, 3 * HOME_PAGE, AREA_MAX);
+	for (size_t i = 0; i < n; i++) {
+		hook[i] = link_block(&p->link)->entry[i].hook;
+		p->name[i] = hook[i] ? names[i] : "";
+	}
+	/* the image comes right behind the trampolines */
+	jumps_plan(&p->jumps, &p->target, &p->loaded, p->name, hook, n, 3 * HOME_PAGE, AREA_MAX);
 	p->rooms = remote_rooms(&p->target, &p->loaded, p->room, ATTACH_ROOMS);
 	p->littered = litter_is(&p->target, p->room, p->rooms);
 	take_slots(p);

@@ -57,7 +57,7 @@ static int find(void)
 			continue;
 		}
 		memcpy((void *)p->trampoline, p->code, p->code_size);
-		of[plans]->real = p->real;
+		of[plans]->real = p->trampoline;
 		of[plans]->origin = x->address;
 		of[plans]->nature = x->nature;
 		plans++;

@@ -62,13 +62,17 @@ static uint64_t leads(const struct entry_plan *p, unsigned at, const struct seen
 /* Instruction by instruction: the displaced ones, then a jump to what is behind them. Calls became a jump with the return address pushed. */
 static const char *differs(const struct entry_plan *p, const uint8_t *code, uint64_t hook)
 {
-	unsigned at = 0, t = (unsigned)(p->real - p->trampoline);
+	unsigned at = 0, t = 0;
 	struct seen a, b;
 	uint64_t where = p->address;
 
-	if (see(p->code, p->code_size, p->trampoline, &b) || b.mnemonic != ZYDIS_MNEMONIC_JMP || leads(p, 0, &b) != hook) return "no jump to the hook";
-	if (see(p->new, ENTRY_JUMP, p->address, &b) || b.length != ENTRY_JUMP || b.target != p->trampoline) return "no jump to the trampoline";
-	if (see(p->code + t, p->code_size - t, p->real, &b) || b.mnemonic != ZYDIS_MNEMONIC_ENDBR64) return "no endbr64";
+	if (see(p->new, ENTRY_JUMP, p->address, &b) || b.length != ENTRY_JUMP) return "no jump at the entry";
+	if (b.target != hook) {
+		unsigned far = (unsigned)(b.target - p->trampoline);
+		if (hook - p->address + (1u << 30) < 1u << 31) return "the jump does not lead to the hook, which is near";
+		if (far >= p->code_size || see(p->code + far, p->code_size - far, b.target, &b) || b.mnemonic != ZYDIS_MNEMONIC_JMP || leads(p, far, &b) != hook) return "no jump to the hook";
+	}
+	if (see(p->code, p->code_size, p->trampoline, &b) || b.mnemonic != ZYDIS_MNEMONIC_ENDBR64) return "no endbr64";
 	t += b.length;
 	while (at < ENTRY_JUMP) {
 		if (see(code + at, 32, where + at, &a)) return "the original does not decode";
@@ -112,9 +116,9 @@ static void plan_one(struct tally *n, const char *name, uint64_t addr, const uin
 	enum { FAR = 64 << 20 };
 	struct entry_plan p;
 	struct err e;
-	uint64_t hook = 0x7e1234567890;
+	uint64_t hook = known % 3 ? 0x7e1234567890 : addr + (known % 4 ? FAR : (1u << 30) - 4096);
 
-	/* far and near enough in turn: the hook is always out of reach */
+	/* far and near enough in turn; so is the hook, or out of reach */
 	if (entry_plan(&p, addr, code, left, known, hook, addr / 4096 * 4096 + (known % 2 ? FAR : 1u << 30), &e)) {
 		n->refused++;
 		n->allocators_refused += is_malloc(name);
@@ -341,7 +345,7 @@ static void plan_libc(uint8_t *trampolines, size_t max)
 			uint64_t at = libc.bias + sym.st_value, tramp = (uint64_t)trampolines + npatched * ENTRY_CODE_MAX;
 			if (GELF_ST_TYPE(sym.st_info) != STT_FUNC || !sym.st_size || at < libc.text || at + sym.st_size > libc.text_end) continue;
 			/* the hook is the original itself, so that any kind of function can be hooked */
-			if (entry_plan(&p, at, (void *)at, (size_t)(libc.text_end - at) < 65536 ? (size_t)(libc.text_end - at) : 65536, sym.st_size, tramp + 16, tramp, &e)) continue;
+			if (entry_plan(&p, at, (void *)at, (size_t)(libc.text_end - at) < 65536 ? (size_t)(libc.text_end - at) : 65536, sym.st_size, tramp, tramp, &e)) continue;
 			for (size_t k = 0; k < npatched && !twice; k++) twice = patched[k].at < p.address + ENTRY_JUMP && p.address < patched[k].at + ENTRY_JUMP;
 			if (twice) continue;
 			memcpy((void *)tramp, p.code, p.code_size);
