@@ -16,6 +16,8 @@ serve() {
 	note "$(cat "$T/said")"
 	finish
 }
+# begun WHAT: the agent has begun, by a call of some thread's: until then the others' calls are not recorded
+begun() { await_from "$pid" "$1: the agent has begun" "$ALLOCTOP" dump --format text "$pid"; }
 # end: leaves $said, its exit status and the last line that it wrote
 end() {
 	exec {in}>&-
