@@ -201,10 +201,11 @@ static void unreserve(struct apply *a)
 {
 	struct err unimportant;
 
+	if (!a->reserved_size) return;          /* the home is another's, who has attached since we looked */
 	/* the home leads to the area until that is gone: we may be killed in between */
 	a->s.home.log_entries = 0;
 	if (a->p->home_addr) session_write_home(&a->s, &unimportant);
-	if (a->reserved_size) session_unmap(&a->s, a->reserved, a->reserved_size, &unimportant);
+	session_unmap(&a->s, a->reserved, a->reserved_size, &unimportant);
 	a->reserved_size = 0;
 	if (!a->p->home_addr) return;
 	a->s.home = a->p->home;
