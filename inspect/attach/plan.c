@@ -260,6 +260,25 @@ static void decide(struct attach_plan *p)
 	}
 }
 
+/* What stands against it may be what another alloctop is just doing to it: that is told by its home, which it makes first and changes last. */
+static void look_again(struct attach_plan *p)
+{
+	struct maps now;
+	struct home h = { 0 };
+	struct err unimportant;
+	char tracer[16];
+
+	if (p->verdict != ATTACH_REFUSED) return;
+	seize_tracer(p->pid, tracer);   /* waits for it a little */
+	if (maps_now(&now, p->pid, MAPS_CODE, &p->target.maps, &unimportant)) return;
+	uint64_t home = home_find(&now, p->target.mem, &h);
+	maps_free(&now);
+	if (home == p->home_addr && (!home || h.state == p->home.state)) return;
+	p->verdict = ATTACH_SAFE;
+	if (home && h.state == HOME_ATTACHED) refuse(p, ERR_UNSUPPORTED, "another alloctop has just attached to it (alloctop detach %d ends that)", (int)p->pid);
+	else refuse(p, ERR_FAIL, "another alloctop attaches to it, or detaches from it, just now: try again");
+}
+
 int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o, struct err *e)
 {
 	const char *names[ATTACH_ENTRIES_MAX];
@@ -295,6 +314,7 @@ int attach_plan(struct attach_plan *p, pid_t pid, const struct attach_options *o
 	tell_limit(p);
 	decide(p);
 	ask_kernel(p);
+	look_again(p);
 	ask_spaces(p);
 	return 0;
 }
