@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inspect/allocator/allocator.h"
+#include "inspect/allocator/recall.h"
 #include "inspect/allocator/survey.h"
 #include "inspect/client/agent.h"
 #include "inspect/lock/lock.h"
@@ -29,6 +29,9 @@
 #include "tui/span.h"
 
 enum { NAMES_S = 60, HEAP_OLD_S = 10, YOUNG_S = 10, HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
+
+/* What each source of lock waits may take of a core while it watches. */
+static const double lock_share = 0.004;
 
 /* What a thread reads and hands over: `next` under the post's mutex. */
 struct handed { void *next; char why[sizeof ((struct err *)0)->text]; int tried; };
@@ -137,7 +140,8 @@ static int look(struct target *t, int *opened, pid_t pid, struct err *e)
 static void *heap_main(void *arg)
 {
 	struct observe *o = arg;
-	struct survey_options options = { .flags = ALLOCATOR_REQUESTED };
+	struct recall recall = { 0 };
+	struct survey_options options = { .flags = ALLOCATOR_REQUESTED, .recall = &recall };
 	struct target t;
 	struct err e;
 	int opened = 0, bad;
@@ -161,7 +165,8 @@ static void *heap_main(void *arg)
 static void *lock_main(void *arg)
 {
 	struct observe *o = arg;
-	struct lock_options options = { .rate_hz = 100, .no_agent = 1 };
+	struct recall recall = { 0 };
+	struct lock_options options = { .rate_hz = 100, .core_share = lock_share, .no_agent = 1, .recall = &recall };
 	struct target t;
 	struct err e;
 	int opened = 0, looked;

@@ -8,13 +8,14 @@
 #include <unistd.h>
 
 #include "inspect/allocator/account.h"
+#include "inspect/allocator/recall.h"
 #include "inspect/target/err.h"
 #include "inspect/target/freeze.h"
 #include "inspect/target/numa.h"
 #include "inspect/target/smaps.h"
 #include "inspect/target/xalloc.h"
 
-enum { FOUND_MAX = 32, IN_USE_BYTES = 1 << 20 };
+enum { FOUND_MAX = RECALL_MAX, IN_USE_BYTES = 1 << 20 };
 
 static double now(void)
 {
@@ -62,15 +63,15 @@ static uint64_t badness(const struct heap *h)
 	return n;
 }
 
-static int attempt(struct target *t, unsigned flags, struct heap *h, struct err *e)
+static int attempt(struct target *t, const struct survey_options *o, struct heap *h, struct err *e)
 {
 	struct allocator_found *found = xcalloc(FOUND_MAX, sizeof *found);
 	struct account account[FOUND_MAX];
 	struct residence *r = NULL;
-	size_t n = allocator_probe_all(t, found, FOUND_MAX);
+	size_t n = recall_probe(o->recall, t, found, FOUND_MAX);
 	int status = residence_open(t, &r, e);
 
-	*h = (struct heap){ .full = !!(flags & ALLOCATOR_FULL) };
+	*h = (struct heap){ .full = !!(o->flags & ALLOCATOR_FULL) };
 	h->allocator = xcalloc(n + 1, sizeof *h->allocator);
 	for (size_t i = 0; i < n && !status; i++) {
 		struct heap_allocator *a = &h->allocator[h->nallocators++];
@@ -81,8 +82,9 @@ static int attempt(struct target *t, unsigned flags, struct heap *h, struct err 
 		memcpy(a->owner, found[i].owner, sizeof a->owner);
 		a->state = found[i].state;
 		double begin = now();
-		status = found[i].kind->read(t, &found[i], flags, a, &account[i].sink, e);
+		status = found[i].kind->read(t, &found[i], o->flags, a, &account[i].sink, e);
 		a->read_s = now() - begin;
+		if (status || a->status == HEAP_TORN) recall_forget(o->recall);
 	}
 	if (!status) {
 		decide_in_use(h, account);
@@ -120,7 +122,7 @@ static int read_frozen(struct target *t, const struct survey_options *o, struct 
 		return -1;
 	}
 	if (freeze_begin(t->pid, o->max_pause_s * 2, &f, e)) return -1;
-	status = target_refresh(t, e) || attempt(t, o->flags, &h, e) ? -1 : 0;
+	status = target_refresh(t, e) || attempt(t, o, &h, e) ? -1 : 0;
 	double frozen = freeze_end(f, &late);
 	if (!status) {
 		heap_free(out);
@@ -145,9 +147,10 @@ static void nodes(const struct target *t, struct heap *h)
 int survey_read(struct target *t, const struct survey_options *o, struct heap *out, struct err *e)
 {
 	double start = now();
-	unsigned n = 0, flags = o->flags;
+	unsigned n = 0;
 
-	if (attempt(t, flags, out, e)) return -1;
+	/* what is recalled may be of what was there before: then once more, without */
+	if (attempt(t, o, out, e) && (!o->recall || attempt(t, o, out, e))) return -1;
 	out->read_s = now() - start;
 	if (o->freeze && read_frozen(t, o, out, e)) {
 		heap_free(out);
@@ -155,7 +158,7 @@ int survey_read(struct target *t, const struct survey_options *o, struct heap *o
 	}
 	while (!o->freeze && badness(out) && t->pid && ++n < SURVEY_TRIES) {
 		struct heap again;
-		if (target_refresh(t, e) || attempt(t, flags, &again, e)) {
+		if (target_refresh(t, e) || attempt(t, o, &again, e)) {
 			heap_free(out);
 			return -1;
 		}

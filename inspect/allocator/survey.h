@@ -5,6 +5,7 @@
 #include "inspect/model/heap.h"
 
 struct err;
+struct recall;
 struct target;
 
 enum { SURVEY_TRIES = 4 };
@@ -13,6 +14,7 @@ struct survey_options {
 	unsigned flags;                 /* ALLOCATOR_FULL, ALLOCATOR_REQUESTED */
 	int freeze;                     /* stop the process while it is read */
 	double max_pause_s;             /* refuse when that would take longer; it is let go at twice that in any case */
+	struct recall *recall;          /* of this process, for who reads it again and again; NULL */
 };
 
 /* Reads again when what it read was torn, up to SURVEY_TRIES times, and keeps the best. A target without any known allocator is no

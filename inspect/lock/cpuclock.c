@@ -38,6 +38,7 @@ struct clock {
 	size_t descriptors, left_out;
 	uint64_t samples, inside, lost;
 	struct spent *spent;            /* by known lock */
+	double begin, cpu;              /* when it began, and what this thread had used by then */
 	uint64_t busy, delayed;         /* of all threads, while they were watched */
 	double coverage;                /* share of the process's processor time that was sampled */
 };
@@ -79,6 +80,12 @@ static int is_near(const struct spent *x, uint64_t pc)
 	return 0;
 }
 
+/* Stacks are what is dear: those beyond what this may take are counted, and not worked out. */
+static int affordable(const struct clock *c)
+{
+	return !(c->w->o->core_share > 0) || tally_cpu() - c->cpu <= c->w->o->core_share * (tally_now() - c->begin);
+}
+
 static void on_sample(void *arg, const struct perf_sample *s)
 {
 	struct clock *c = arg;
@@ -102,9 +109,10 @@ static void on_sample(void *arg, const struct perf_sample *s)
 	x->wait++;
 	if (!(row = tally_row(c->w, c->r, s->user.reg[UNWIND_ARG0]))) return;
 	c->inside++;
+	tally_waiter(row, c->now->tid, c->now->name, 1, LOCK_UNKNOWN);
+	if (!affordable(c)) return;
 	struct unwound u = unwind_stack(c->w->unwinder, &s->user, pc, LOCK_DEPTH_MAX);
 	tally_stack(row, pc, u.n, u.scanned, 1, LOCK_UNKNOWN);
-	tally_waiter(row, c->now->tid, c->now->name, 1, LOCK_UNKNOWN);
 	row->stack_source = name;
 }
 
@@ -262,7 +270,7 @@ static int run(struct clock *c, struct err *e)
 
 static int measure(const struct lock_watch *w, struct lock_report *r, struct err *e)
 {
-	struct clock c = { .w = w, .r = r, .descriptors = perf_descriptors() / 4 };
+	struct clock c = { .w = w, .r = r, .descriptors = perf_descriptors() / 4, .begin = tally_now(), .cpu = tally_cpu() };
 	int bad;
 
 	if (!w->nknown) return err_set(e, ERR_UNSUPPORTED, "no lock of an allocator was found");

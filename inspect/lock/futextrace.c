@@ -105,7 +105,7 @@ static void report(struct trace *x)
    takes the kernel several times a window's length to remove them. */
 static double gap(const struct trace *x, double length, double installed, double cpu)
 {
-	double price = x->calls / length * installed * record_s / core_share, own = cpu / own_share, most = price > own ? price : own;
+	double price = x->calls / length * installed * record_s / tally_share(x->w, core_share), own = cpu / tally_share(x->w, own_share), most = price > own ? price : own;
 
 	return most > 1.5 * installed ? most - installed : 0;
 }

@@ -93,8 +93,10 @@ struct lock_report {
 	double pause_median_us, pause_max_us; unsigned pauses;  /* stops of threads for unwinding */
 };
 
-/* `only`: one source by name, NULL: all that are permitted. no_agent: an agent is not told to time calls. */
-struct lock_options { double period_s, rate_hz; int no_stop, no_agent; const char *only; };
+/* `only`: one source by name, NULL: all that are permitted. no_agent: an agent is not told to time calls. core_share: what each source may take
+   of a core at most, which makes its samples fewer and its errors larger; 0: what it takes by itself. recall: of this process, see recall.h; NULL. */
+struct recall;
+struct lock_options { double period_s, rate_hz, core_share; int no_stop, no_agent; const char *only; struct recall *recall; };
 
 /* A lock to watch; the allocator that it belongs to. */
 struct lock_known { const char *allocator; struct heap_lock lock; };

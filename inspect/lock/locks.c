@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inspect/allocator/allocator.h"
+#include "inspect/allocator/recall.h"
 #include "inspect/lock/merge.h"
 #include "inspect/lock/tally.h"
 #include "inspect/perf/unwind.h"
@@ -28,7 +28,7 @@ const struct lock_source *const lock_sources[] = {
 	NULL,
 };
 
-enum { SOURCES_MAX = 8, FOUND_MAX = 32, KNOWN_MAX = 8192 };
+enum { SOURCES_MAX = 8, FOUND_MAX = RECALL_MAX, KNOWN_MAX = 8192 };
 
 const struct lock_source *lock_source_find(const char *name)
 {
@@ -51,7 +51,7 @@ static int has_musl(const struct target *t)
 static void find_locks(const struct target *t, struct lock_watch *w, struct lock_known **known, struct lock_owner *owner)
 {
 	struct allocator_found found[FOUND_MAX];
-	size_t n = allocator_probe_all(t, found, FOUND_MAX);
+	size_t n = recall_probe(w->o->recall, t, found, FOUND_MAX);
 
 	*known = NULL;
 	w->musl = has_musl(t);

@@ -14,7 +14,7 @@
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { WORD = WORD_BYTES, BATCH = 512, DEFAULT_HZ = 1000, CHECK_EVERY = 64 };
+enum { WORD = WORD_BYTES, BATCH = 512, DEFAULT_HZ = 1000, CHECK_EVERY = 16 };
 static const double core_share = 0.008;         /* what reading may cost, of one core: nearly all of it is sleeping and waking */
 
 static const char name[] = "lock-word";
@@ -100,7 +100,7 @@ static void say(const struct lock_watch *w, struct lock_report *r, uint64_t samp
 static int measure(const struct lock_watch *w, struct lock_report *r, struct err *e)
 {
 	double begin = tally_now(), until = begin + w->o->period_s, now = begin, cpu = tally_cpu();
-	double rate = w->o->rate_hz > 0 ? w->o->rate_hz : DEFAULT_HZ, interval = 1 / rate;
+	double rate = w->o->rate_hz > 0 ? w->o->rate_hz : DEFAULT_HZ, interval = 1 / rate, share = tally_share(w, core_share);
 	uint64_t seed = 0, samples = 0;
 	double each = 0;
 
@@ -115,10 +115,10 @@ static int measure(const struct lock_watch *w, struct lock_report *r, struct err
 			break;
 		}
 		take(w, x, word, got, (now - begin) / w->o->period_s);
-		if (++samples % CHECK_EVERY == 0 && w->o->rate_hz <= 0) {
+		if (++samples % CHECK_EVERY == 0 && (w->o->rate_hz <= 0 || w->o->core_share > 0)) {
 			double used = tally_cpu();
 			each = (used - cpu) / CHECK_EVERY;
-			interval = each / core_share > 1 / rate ? each / core_share : 1 / rate;
+			interval = each / share > 1 / rate ? each / share : 1 / rate;
 			cpu = used;
 		}
 		tally_sleep(interval * (0.5 + tally_random(&seed)));

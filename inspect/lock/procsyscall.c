@@ -204,7 +204,7 @@ static void report(struct scan *s, const uint64_t *rounds)
 
 static int run(struct scan *s, struct err *e)
 {
-	double begin = tally_now(), now = begin, listed = begin, cpu = tally_cpu(), interval = fastest_s, last = begin;
+	double begin = tally_now(), now = begin, listed = begin, cpu = tally_cpu(), interval = fastest_s, last = begin, share = tally_share(s->w, core_share);
 	uint64_t rounds[TALLY_BATCHES] = { 0 }, n = 0;
 	double least = s->w->o->rate_hz > 0 && 1 / s->w->o->rate_hz > fastest_s ? 1 / s->w->o->rate_hz : fastest_s;
 
@@ -223,7 +223,7 @@ static int run(struct scan *s, struct err *e)
 		rounds[batch < TALLY_BATCHES ? batch : TALLY_BATCHES - 1]++;
 		n++;
 		double each = (tally_cpu() - cpu) / (double)n;
-		interval = each / core_share > least ? each / core_share : least;
+		interval = each / share > least ? each / share : least;
 		tally_sleep(interval * (0.5 + tally_random(&s->seed)));
 	}
 	if (!n || (s->denied && s->refused == s->reads))

@@ -207,6 +207,11 @@ static double seconds(clockid_t clock)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
+double tally_share(const struct lock_watch *w, double own)
+{
+	return w->o->core_share > 0 && w->o->core_share < own ? w->o->core_share : own;
+}
+
 double tally_now(void) { return seconds(CLOCK_MONOTONIC); }
 double tally_cpu(void) { return seconds(CLOCK_THREAD_CPUTIME_ID); }
 

@@ -26,6 +26,9 @@ struct lock_figure tally_figure(const struct tally_mean *m, const char *source);
 int tally_is_wait(uint64_t op);
 enum lock_use tally_use(const struct lock_watch *w, uint64_t op, uint32_t val);
 
+/* What a source may take of a core that would take `own`. */
+double tally_share(const struct lock_watch *w, double own);
+
 double tally_now(void);         /* seconds, monotonic */
 double tally_cpu(void);         /* of the calling thread */
 void tally_sleep(double seconds);
