@@ -12,7 +12,7 @@
 
 enum { FIGURES_KEPT = 7200, MOMENT_MAX = 64 << 20 };
 
-static const char magic[] = "ALLOCTOP RECORDING 1\n";
+static const char magic[] = "ALLOCTOP RECORDING 2\n";
 
 struct moment { void *bytes; size_t n; double at; };
 

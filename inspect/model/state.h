@@ -54,7 +54,8 @@ struct state *state_use(struct state *s);
 void state_leave(struct state *s);
 void state_say(struct state *s, enum state_text which, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* One state as bytes, compressed: how it is kept in memory and in a file. Malloc'ed. */
+/* One state as bytes, compressed: how it is kept in memory and in a file. Malloc'ed. By one thread only: a table that is in several states
+   is packed once. */
 void *state_pack(const struct state *s, size_t *n);
 /* And back: hostile input. Tables and columns are found by name among `shapes` (index: enum state_table, NULL: none); those not known
    are left out. NULL with *e. */

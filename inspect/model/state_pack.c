@@ -1,5 +1,6 @@
-/* state_pack.c: a state as bytes and back: names of figures, texts, tables and columns with what they hold, deflated. Unknown names are
- * skipped, missing ones stay unknown, so that recordings outlive this version. What is read is hostile: every length is checked. */
+/* state_pack.c: a state as bytes and back: a piece with the names of figures and texts and what they hold, and one for each table, likewise;
+ * each piece is its size, that of its deflated bytes, and these. Unknown names are skipped, missing ones stay unknown, so that recordings
+ * outlive this version. What is read is hostile: every length is checked. */
 #include "inspect/model/state.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 
-enum { RAW_MAX = 64 << 20, ROWS_MAX = 1 << 17, DEPTH_MAX = 512 };
+enum { RAW_MAX = 64 << 20, ROWS_MAX = 1 << 17, DEPTH_MAX = 512, PIECE_HEAD = 16 };
 
 static const char *const figure_name[STATE_FIGURES] = {
 	[STATE_RSS] = "rss", [STATE_VM] = "vm", [STATE_THREADS] = "threads", [STATE_UPTIME] = "uptime", [STATE_LIVE] = "live", [STATE_OBJECTS] = "objects",
@@ -47,11 +48,16 @@ static void put_number(struct bytes *b, uint64_t v)
 	put(b, byte, n);
 }
 
-/* Whole numbers, which most are, take a few bytes. */
+/* Whole numbers, which most are, take a few bytes; and what is none is an estimate: seven digits of it. */
 static void put_figure(struct bytes *b, double v)
 {
+	float f = (float)v;
+
 	if (v >= 0 && v < 9e15 && v == floor(v)) {
 		put_number(b, ((uint64_t)v << 1) | 1);
+	} else if (fabs(v) > 1e-30 && fabs(v) < 1e30) {
+		put_number(b, 2);
+		put(b, &f, sizeof f);
 	} else {
 		put_number(b, 0);
 		put(b, &v, sizeof v);
@@ -90,13 +96,38 @@ static void put_table(struct bytes *b, const struct table *t)
 	}
 }
 
+/* raw, as a piece: its sizes in front. Frees what raw holds. */
+static void *deflated(struct bytes *raw, size_t *n)
+{
+	uLongf size = compressBound(raw->n);
+	unsigned char *out = xmalloc(size + PIECE_HEAD);
+	uint64_t head[2];
+
+	compress2(out + PIECE_HEAD, &size, raw->p, raw->n, 1);
+	head[0] = raw->n;
+	head[1] = size;
+	memcpy(out, head, PIECE_HEAD);
+	free(raw->p);
+	*n = size + PIECE_HEAD;
+	return xreallocarray(out, *n, 1);
+}
+
+static void pack_table(struct table *t)
+{
+	struct bytes raw = { 0 };
+
+	if (t->packed) return;
+	put_table(&raw, t);
+	t->packed = deflated(&raw, &t->npacked);
+}
+
 void *state_pack(const struct state *s, size_t *n)
 {
-	struct bytes b = { 0 };
-	unsigned tables = 0, texts = 0, figures = 0;
+	struct bytes b = { 0 }, all = { 0 };
+	unsigned texts = 0, figures = 0, tables = 0;
 
 	put_number(&b, (uint64_t)s->pid);
-	put_figure(&b, s->at);
+	put(&b, &s->at, sizeof s->at);
 	for (int i = 0; i < STATE_FIGURES; i++) figures += !isnan(s->figure[i]);
 	put_number(&b, figures);
 	for (int i = 0; i < STATE_FIGURES; i++)
@@ -105,23 +136,25 @@ void *state_pack(const struct state *s, size_t *n)
 	put_number(&b, texts);
 	for (int i = 0; i < STATE_TEXTS; i++)
 		if (*s->text[i]) put_text(&b, text_name[i]), put_text(&b, s->text[i]);
+
 	for (int i = 0; i < STATE_TABLES; i++) tables += s->table[i] != NULL;
 	put_number(&b, tables);
-	for (int i = 0; i < STATE_TABLES; i++)
-		if (s->table[i]) put_table(&b, s->table[i]);
 
-	uLongf size = compressBound(b.n);
-	unsigned char *out = xmalloc(size + 8);
-	uint64_t raw = b.n;
-	memcpy(out, &raw, 8);
-	compress2(out + 8, &size, b.p, b.n, 1);
-	free(b.p);
-	*n = size + 8;
-	return xreallocarray(out, *n, 1);
+	size_t size;
+	void *head = deflated(&b, &size);
+	put(&all, head, size);
+	free(head);
+	for (int i = 0; i < STATE_TABLES; i++) {
+		if (!s->table[i]) continue;
+		pack_table(s->table[i]);
+		put(&all, s->table[i]->packed, s->table[i]->npacked);
+	}
+	*n = all.n;
+	return xreallocarray(all.p, all.n, 1);
 }
 
 /* What is left to read; `bad` once anything did not fit. */
-struct reading { const unsigned char *p, *end; int bad; struct bytes word; };
+struct reading { unsigned char *start; const unsigned char *p, *end; int bad; struct bytes word; };
 
 static uint64_t get_number(struct reading *r)
 {
@@ -152,9 +185,15 @@ static double get_figure(struct reading *r)
 {
 	uint64_t v = get_number(r);
 	double d = NAN;
+	float f;
 
 	if (v & 1) return (double)(v >> 1);
-	get(r, &d, sizeof d);
+	if (v == 2) {
+		get(r, &f, sizeof f);
+		d = (double)f;
+	} else {
+		get(r, &d, sizeof d);
+	}
 	return isfinite(d) ? d : NAN;
 }
 
@@ -227,13 +266,13 @@ static void get_table(struct reading *r, struct state *s, const struct table_sha
 	s->table[which] = t;
 }
 
-static void get_state(struct reading *r, struct state *s, const struct table_shape *const shapes[STATE_TABLES])
+static void get_head(struct reading *r, struct state *s)
 {
 	uint64_t n;
 
 	s->pid = (pid_t)(get_number(r) & INT32_MAX);
-	s->at = get_figure(r);
-	if (isnan(s->at)) r->bad = 1;
+	get(r, &s->at, sizeof s->at);
+	if (!isfinite(s->at)) r->bad = 1;
 	n = get_number(r);
 	for (uint64_t i = 0; i < n && !r->bad; i++) {
 		int which = find(figure_name, STATE_FIGURES, get_text(r));
@@ -246,33 +285,53 @@ static void get_state(struct reading *r, struct state *s, const struct table_sha
 		const char *v = get_text(r);
 		if (which >= 0) state_say(s, (enum state_text)which, "%s", v);
 	}
-	n = get_number(r);
-	for (uint64_t i = 0; i < n && !r->bad; i++) get_table(r, s, shapes);
+}
+
+/* The piece at *at into r, whose buffer the caller frees; *at is behind it then. `room`: what pieces may still take. */
+static int inflated(const unsigned char **at, const unsigned char *end, uint64_t *room, struct reading *r, struct err *e)
+{
+	uint64_t head[2];
+	size_t left = (size_t)(end - *at);
+
+	if (left < PIECE_HEAD) return err_set(e, ERR_FAIL, "a recorded moment is damaged: it ends early");
+	memcpy(head, *at, PIECE_HEAD);
+	if (!head[0] || head[0] > *room || head[1] > left - PIECE_HEAD)
+		return err_set(e, ERR_FAIL, "a recorded moment is damaged: a piece of %llu bytes is none of alloctop's", (unsigned long long)head[0]);
+	unsigned char *buf = xmalloc(head[0]);
+	uLongf size = head[0];
+	if (uncompress(buf, &size, *at + PIECE_HEAD, head[1]) != Z_OK || size != head[0]) {
+		free(buf);
+		return err_set(e, ERR_FAIL, "a recorded moment is damaged: it does not decompress");
+	}
+	*at += PIECE_HEAD + head[1];
+	*room -= head[0];
+	r->start = buf;
+	r->p = buf;
+	r->end = buf + size;
+	return 0;
 }
 
 struct state *state_unpack(const void *bytes, size_t n, const struct table_shape *const shapes[STATE_TABLES], struct err *e)
 {
-	uint64_t raw = 0;
-
-	if (n > 8) memcpy(&raw, bytes, 8);
-	if (!raw || raw > RAW_MAX) {
-		err_set(e, ERR_FAIL, "a recorded moment of %llu bytes is none of alloctop's", (unsigned long long)raw);
-		return NULL;
-	}
-	unsigned char *buf = xmalloc(raw);
-	uLongf size = raw;
-	if (uncompress(buf, &size, (const unsigned char *)bytes + 8, n - 8) != Z_OK || size != raw) {
-		free(buf);
-		err_set(e, ERR_FAIL, "a recorded moment is damaged: it does not decompress");
-		return NULL;
-	}
-	struct reading r = { .p = buf, .end = buf + raw };
+	const unsigned char *at = bytes, *end = at + n;
 	struct state *s = state_new();
-	get_state(&r, s, shapes);
+	struct reading r = { 0 };
+	uint64_t room = RAW_MAX, tables = 0;
+	int bad = inflated(&at, end, &room, &r, e);
+
+	if (!bad) {
+		get_head(&r, s);
+		tables = get_number(&r);
+		free(r.start);
+	}
+	for (uint64_t i = 0; i < tables && !r.bad && !bad; i++) {
+		if ((bad = inflated(&at, end, &room, &r, e))) break;
+		get_table(&r, s, shapes);
+		free(r.start);
+	}
+	if (!bad && (r.bad || at < end)) bad = err_set(e, ERR_FAIL, "a recorded moment is damaged: it does not hold what it names");
 	free(r.word.p);
-	free(buf);
-	if (!r.bad) return s;
+	if (!bad) return s;
 	state_leave(s);
-	err_set(e, ERR_FAIL, "a recorded moment is damaged: it ends early or names more than it holds");
 	return NULL;
 }

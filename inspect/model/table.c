@@ -41,6 +41,7 @@ void table_leave(struct table *t)
 		t->texts = x->next;
 		free(x);
 	}
+	free(t->packed);
 	free(t->row);
 	free(t);
 }

@@ -56,6 +56,7 @@ struct table {
 	struct table_row *row; size_t nrows;
 	const char *note;       /* what is to be said of all of it, or why there is nothing; "" */
 	struct table_text *texts;       /* private: where the strings are */
+	void *packed; size_t npacked;   /* state_pack.c: its bytes, once it was packed; by one thread only */
 	unsigned users;
 };
 

@@ -105,32 +105,66 @@ static void packing(void)
 	state_leave(s);
 }
 
-/* What decompresses and is nonsense: each byte of the raw form changed in turn. It may be refused or be read as something else. */
-static void nonsense(void)
+/* The piece that begins at `from` changed, each byte of its raw form in turn: how often that was survived. */
+static int spoil(const unsigned char *bytes, size_t n, size_t from)
 {
-	struct state *s = make(1000);
+	uint64_t head[2];
 	struct err e;
-	size_t n;
-	unsigned char *bytes = state_pack(s, &n);
-	uLongf raw = *(uint64_t *)bytes, size;
-	unsigned char *plain = malloc(raw), *again = malloc(8 + compressBound(raw));
 	int survived = 0;
 
-	uncompress(plain, &raw, bytes + 8, n - 8);
+	memcpy(head, bytes + from, sizeof head);
+	uLongf raw = head[0], size;
+	size_t behind = from + sizeof head + head[1];
+	unsigned char *plain = malloc(raw), *again = malloc(n + compressBound(raw));
+	uncompress(plain, &raw, bytes + from + sizeof head, head[1]);
 	for (size_t i = 0; i < raw; i++)
 		for (int v = 0; v < 256; v += 51) {
 			unsigned char old = plain[i];
 			plain[i] = (unsigned char)v;
 			size = compressBound(raw);
-			memcpy(again, bytes, 8);
-			compress2(again + 8, &size, plain, raw, 0);
+			memcpy(again, bytes, from);
+			compress2(again + from + sizeof head, &size, plain, raw, 0);
+			head[1] = size;
+			memcpy(again + from, head, sizeof head);
+			memcpy(again + from + sizeof head + size, bytes + behind, n - behind);
 			plain[i] = old;
-			state_leave(state_unpack(again, size + 8, shapes, &e));
+			state_leave(state_unpack(again, from + sizeof head + size + n - behind, shapes, &e));
 			survived++;
 		}
-	ok(survived > 500, "nonsense is survived, %d times", survived);
-	free(plain), free(again), free(bytes);
+	free(plain), free(again);
+	return survived;
+}
+
+/* What decompresses and is nonsense may be refused or be read as something else. */
+static void nonsense(void)
+{
+	struct state *s = make(1000);
+	uint64_t head[2];
+	size_t n;
+	unsigned char *bytes = state_pack(s, &n);
+
+	memcpy(head, bytes, sizeof head);
+	int words = spoil(bytes, n, 0), tables = spoil(bytes, n, sizeof head + head[1]);
+	ok(words > 100 && tables > 400, "nonsense is survived, %d and %d times", words, tables);
+	free(bytes);
 	state_leave(s);
+}
+
+/* A table that is in two states is packed once, and the same in both. */
+static void shared(void)
+{
+	struct state *a = make(1), *b = state_new(), *u;
+	struct err e;
+	size_t na, nb;
+
+	b->at = 2;
+	b->table[STATE_SITES] = table_use(a->table[STATE_SITES]);
+	void *first = state_pack(a, &na), *kept = a->table[STATE_SITES]->packed, *second = state_pack(b, &nb);
+	ok(kept && b->table[STATE_SITES]->packed == kept, "a shared table is packed once");
+	u = state_unpack(second, nb, shapes, &e);
+	ok(u && u->at == 2 && u->table[STATE_SITES] && u->table[STATE_SITES]->nrows == 2, "and comes back in both");
+	state_leave(u), state_leave(a), state_leave(b);
+	free(first), free(second);
 }
 
 static void bounded(void)
@@ -216,6 +250,7 @@ int main(void)
 	tables();
 	packing();
 	nonsense();
+	shared();
 	bounded();
 	recordings();
 	events();
