@@ -28,7 +28,7 @@
 #include "tui/sites.h"
 #include "tui/span.h"
 
-enum { NAMES_S = 60, HEAP_OLD_S = 10, YOUNG_S = 10, HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
+enum { NAMES_S = 60, HEAP_OLD_S = 10, YOUNG_S = 10, LARGE_ROWS = 500, LARGE_S = 5, HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
 
 /* What each source of lock waits may take of a core while it watches. */
 static const double lock_share = 0.004;
@@ -54,7 +54,7 @@ struct observe {
 	struct site_names *names; double names_at;
 	struct heap *heap; double heap_at; int heap_new;
 	struct lock_report *locks; int locks_new;
-	struct table *made[STATE_TABLES];
+	struct table *made[STATE_TABLES]; double made_at[STATE_TABLES];
 	struct table *earlier[2]; double earlier_at[2];  /* sites of about a minute ago, and their successor */
 };
 
@@ -274,6 +274,14 @@ static void set_growth(struct observe *o, struct table *sites, double now)
 	o->earlier_at[1] = now;
 }
 
+/* Is the table that there is of kind k good enough for now? Nobody looks at it, and it is a large one: they are made less often. */
+static int keeps(const struct observe *o, enum state_table k, unsigned wanted)
+{
+	const struct table *t = o->made[k];
+
+	return t && !(1u << k & wanted) && t->nrows > LARGE_ROWS && post_clock() - o->made_at[k] < LARGE_S;
+}
+
 static void fill_tables(struct observe *o, struct state *s, const struct observation *seen)
 {
 	unsigned wanted = post_wanted(&o->post), here = (seen->snap ? PANEL_AGENT : 0) | (seen->heap ? PANEL_HEAP : 0) | (seen->locks ? PANEL_LOCKS : 0);
@@ -282,13 +290,14 @@ static void fill_tables(struct observe *o, struct state *s, const struct observa
 	for (const struct panel *const *p = panels_all; *p; p++) {
 		enum state_table k = (*p)->table;
 		if (!(*p)->fill || k >= STATE_TABLES) continue;
-		int make = ((*p)->parts & here) && (!o->made[k] || ((*p)->parts & new)) && (!((1u << k) & DEAR_TABLES) || ((1u << k) & wanted));
+		int make = ((*p)->parts & here) && (!o->made[k] || ((*p)->parts & new)) && (!((1u << k) & DEAR_TABLES) || ((1u << k) & wanted)) && !keeps(o, k, wanted);
 		if (make) {
 			struct table *t = table_new((*p)->shape);
 			(*p)->fill(t, seen);
 			if (k == STATE_SITES) set_growth(o, t, o->span.now.at);
 			table_leave(o->made[k]);
 			o->made[k] = t;
+			o->made_at[k] = post_clock();
 		} else if (!((*p)->parts & here) || (((1u << k) & DEAR_TABLES) && !((1u << k) & wanted))) {
 			table_leave(o->made[k]);
 			o->made[k] = NULL;

@@ -79,7 +79,7 @@ int view_attaches(const struct view *v) { return v->attacher && !v->recorded && 
 unsigned view_wants(const struct view *v)
 {
 	const struct panel *p = view_panel(v);
-	unsigned all = v->record ? 1u << STATE_CALLEES | 1u << STATE_CALLERS : 0;
+	unsigned all = v->record ? 1u << STATE_SITES | 1u << STATE_CALLEES | 1u << STATE_CALLERS : 0;
 
 	return all | (p->table < STATE_TABLES ? 1u << p->table : 0);
 }

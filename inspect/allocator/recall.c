@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-static const double believed_s = 15, young_s = 10;
+static const double believed_s = 30, young_s = 10, sums_s = 5;
 
 static double now(void)
 {
@@ -35,6 +35,7 @@ size_t recall_probe(struct recall *r, const struct target *t, struct allocator_f
 	if (!r || !t->pid) return allocator_probe_all(t, out, max);
 	uint64_t process = process_of(t);
 	double at = now();
+	if (r->process != process) r->sums_until = 0;
 	if (at >= r->until || r->process != process) {
 		r->n = allocator_probe_all(t, r->found, RECALL_MAX);
 		r->process = process;
@@ -43,6 +44,19 @@ size_t recall_probe(struct recall *r, const struct target *t, struct allocator_f
 	size_t n = r->n < max ? r->n : max;
 	memcpy(out, r->found, n * sizeof *out);
 	return n;
+}
+
+int recall_smaps(struct recall *r, const struct target *t, struct smaps *s, struct err *e)
+{
+	double at = now();
+
+	if (r && at < r->sums_until && r->process == process_of(t)) {
+		*s = r->sums;
+		return 0;
+	}
+	if (smaps_read(s, t->pid, e)) return -1;
+	if (r) r->sums = *s, r->sums_until = at + sums_s;
+	return 0;
 }
 
 void recall_forget(struct recall *r)

@@ -96,14 +96,14 @@ static int attempt(struct target *t, const struct survey_options *o, struct heap
 	return status;
 }
 
-/* What the kernel says beside resident memory. The sums are a little younger than the ledger; its resident memory is not taken from
-   there, so that the rows close. */
-static void beside(const struct target *t, struct ledger *l)
+/* What the kernel says beside resident memory. The sums are of another moment than the ledger, a little younger, or some seconds older
+   where they are recalled; its resident memory is not taken from there, so that the rows close. */
+static void beside(const struct target *t, struct recall *r, struct ledger *l)
 {
 	struct smaps s;
 	struct err e;
 
-	if (!t->pid || smaps_read(&s, t->pid, &e)) return;
+	if (!t->pid || recall_smaps(r, t, &s, &e)) return;
 	l->lazy_free = s.lazy_free;
 	l->swapped = s.swap;
 	l->huge = s.huge;
@@ -170,7 +170,7 @@ int survey_read(struct target *t, const struct survey_options *o, struct heap *o
 		}
 	}
 	out->retries = n;
-	beside(t, &out->ledger);
+	beside(t, o->recall, &out->ledger);
 	nodes(t, out);
 	out->read_s = now() - start;
 	return 0;

@@ -51,6 +51,13 @@ int main(void)
 	ok(recalled() && (recall_forget(&recall), !recalled()), "what made no sense is forgotten");
 	recall_forget(NULL);
 
+	struct smaps s;
+	recall_probe(&recall, &t, out, RECALL_MAX);
+	ok(!recall_smaps(&recall, &t, &s, &e) && (recall.sums.rss = 12345, !recall_smaps(&recall, &t, &s, &e)) && s.rss == 12345, "sums are kept for some seconds");
+	t.proc.stack_start += 16;
+	recall_probe(&recall, &t, out, RECALL_MAX);
+	ok(!recall_smaps(&recall, &t, &s, &e) && s.rss != 12345, "but not those of another program");
+
 	/* where a reader gives up on what was recalled, the survey looks once more */
 	recall_probe(&recall, &t, out, RECALL_MAX);
 	for (size_t i = 0; i < recall.n; i++) recall.found[i].state = 64;
