@@ -20,7 +20,7 @@ static const struct table_column column[] = {
 	[IDLE] = { "idle", "UNUSED", 6, FIGURE_BYTES, 0, "bytes of free and cached slots" },
 	[USED] = { "used", "USED", 6, FIGURE_SHARE, COLUMN_FIXED, "live slots, of all" },
 	[BAR] = { "bar", "", 12, FIGURE_BAR, COLUMN_FIXED, "USED as a bar" },
-	[RATE] = { "rate", "RATE/s", 6, FIGURE_COUNT, 0, "allocations per second, from the agent's samples" },
+	[RATE] = { "rate", "RATE/s", 6, FIGURE_COUNT, 0, "allocations per second, from the agent's samples of the last minute; -: none" },
 	[PINNED] = { "pinned", "PINNED", 6, FIGURE_COUNT, 0, "slabs that at most a quarter of keeps from being returned" },
 	[ALLOCATOR] = { "allocator", "ALLOCATOR", 0, FIGURE_TEXT, 0, "whose class it is" },
 };
@@ -65,14 +65,18 @@ static void add(struct table *t, const struct heap_allocator *a)
 /* The agent counts by classes of its own: each goes to the allocator's class that it falls in. */
 static void rates(struct table *t, size_t rows, const struct observation *o)
 {
-	if (!o->snap || !o->before || o->before->epoch != o->snap->epoch || o->interval_s <= 0) return;
-	for (size_t i = 0; i < rows; i++) t->row[i].cell[RATE].number = 0;
+	const struct snapshot *before = o->far ? o->far : o->before;
+	double seconds = o->far ? o->far_s : o->interval_s;
+
+	if (!o->snap || !before || before->epoch != o->snap->epoch || seconds <= 0) return;
+	/* where not every block is a sample, none says nothing of how few there were */
+	for (size_t i = 0; i < rows && o->snap->rate <= 1; i++) t->row[i].cell[RATE].number = 0;
 	for (unsigned c = 0; c < WIRE_CLASSES; c++) {
-		double n = (o->snap->class[c].alloc_objects - o->before->class[c].alloc_objects) / o->interval_s;
+		double n = (o->snap->class[c].alloc_objects - before->class[c].alloc_objects) / seconds;
 		size_t i = 0;
 		if (n <= 0) continue;
 		while (i < rows && t->row[i].cell[SIZE].number < (double)wire_class_max(c)) i++;
-		if (i < rows) t->row[i].cell[RATE].number += n;
+		if (i < rows) t->row[i].cell[RATE].number = sum(t->row[i].cell[RATE].number, n);
 	}
 }
 

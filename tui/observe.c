@@ -328,9 +328,10 @@ static struct state *make(struct observe *o)
 {
 	struct state *s = state_new();
 	struct sites sites = { 0 };
-	const struct moment *since = span_since(&o->span);
+	const struct moment *since = span_since(&o->span), *far = span_far(&o->span);
 	struct observation seen = {
 		.snap = o->span.now.taken ? &o->span.now.snap : NULL, .before = since ? &since->snap : NULL, .interval_s = since ? o->span.now.at - since->at : 0,
+		.far = far ? &far->snap : NULL, .far_s = far ? o->span.now.at - far->at : 0,
 		.heap = o->heap, .locks = o->locks, .symbols = o->symbols,
 	};
 
@@ -338,6 +339,7 @@ static struct state *make(struct observe *o)
 	who(s, &o->proc);
 	if (seen.snap) {
 		sites_make(&sites, seen.snap, seen.before, seen.interval_s, o->names);
+		if (seen.far) sites_look_back(&sites, seen.snap, seen.far, seen.far_s, o->names);
 		seen.sites = &sites;
 		outlook_agent(s, seen.snap, &sites);
 	}

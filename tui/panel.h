@@ -16,6 +16,8 @@ struct symbolizer;
 struct observation {
 	const struct snapshot *snap, *before;   /* before: of the same agent, interval_s ago */
 	double interval_s;
+	const struct snapshot *far;             /* the same, some half a minute to a minute ago: for what few samples tell */
+	double far_s;
 	const struct sites *sites;
 	const struct heap *heap;
 	const struct lock_report *locks;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* Samples for an error of 10 % and less; how long they are waited for. */
-static const double enough = 100, longest_s = 10;
+static const double enough = 100, longest_s = 10, far_s = 30;
 
 static void forget(struct moment *m)
 {
@@ -28,6 +28,8 @@ void span_forget(struct span *s)
 	forget(&s->now);
 	forget(&s->next);
 	forget(&s->since);
+	forget(&s->far_next);
+	forget(&s->far);
 }
 
 void span_take(struct span *s, const struct snapshot *snap, double at, double least_s)
@@ -43,6 +45,13 @@ void span_take(struct span *s, const struct snapshot *snap, double at, double le
 		s->since = s->next;
 		s->next.taken = 0;
 	}
+	if (s->far_next.taken && at - s->far_next.at >= far_s) {
+		forget(&s->far);
+		s->far = s->far_next;
+		s->far_next.taken = 0;
+	}
+	/* the second one comes first: rates are waited for */
+	if (s->now.taken && !s->far_next.taken && s->since.taken) keep(&s->far_next, &s->now);
 	if (s->now.taken && !s->next.taken) keep(&s->next, &s->now);
 	forget(&s->now);
 	s->now = m;
@@ -51,4 +60,11 @@ void span_take(struct span *s, const struct snapshot *snap, double at, double le
 const struct moment *span_since(const struct span *s)
 {
 	return s->since.taken ? &s->since : s->next.taken ? &s->next : NULL;
+}
+
+const struct moment *span_far(const struct span *s)
+{
+	const struct moment *since = span_since(s), *far = s->far.taken ? &s->far : s->far_next.taken ? &s->far_next : NULL;
+
+	return far && since && far->at < since->at ? far : NULL;
 }

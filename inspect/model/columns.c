@@ -26,7 +26,7 @@ const struct column columns[] = {
 	{ { "error", "±", 5, FIGURE_BYTES, COLUMN_FIXED, "standard error of LIVE" }, error, NULL },
 	{ { "share", "SHARE", 5, FIGURE_SHARE, 0, "of all live bytes" }, share, NULL },
 	{ { "objects", "OBJS", 5, FIGURE_COUNT, 0, "blocks allocated here and not freed" }, objects, NULL },
-	{ { "rate", "RATE/s", 6, FIGURE_BYTES, 0, "bytes allocated here per second" }, rate, NULL },
+	{ { "rate", "RATE/s", 6, FIGURE_BYTES, 0, "bytes allocated here per second, of late, or of the last minute where samples are few; -: no sample" }, rate, NULL },
 	{ { "life", "LIFE", 6, FIGURE_SECONDS, COLUMN_FIXED, "median age at which blocks of this site were freed" }, life, NULL },
 	{ { "remote", "REMOTE", 6, FIGURE_SHARE, COLUMN_FIXED, "of the freed bytes, those freed by another thread" }, remote, NULL },
 	{ { "function", "FUNCTION < CALLER", 0, FIGURE_TEXT, 0, "who allocates, and who called it" }, NULL, function },

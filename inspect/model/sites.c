@@ -8,6 +8,8 @@
 #include "inspect/model/site_names.h"
 #include "inspect/target/xalloc.h"
 
+enum { FEW = 10 };     /* samples, of which a sum is a third off */
+
 static void add_site(struct snap_site *to, const struct snap_site *s)
 {
 	if (s->live_bytes > to->live_bytes || !to->pc) to->pc = s->pc, to->depth = s->depth, to->cut = s->cut;
@@ -56,7 +58,7 @@ static struct site_row *gather(const struct snapshot *snap, struct site_names *n
 	return row;
 }
 
-struct past { double bytes, objects; };
+struct past { double bytes, objects; uint64_t samples; };
 
 /* What the rows had allocated before, by the place they have now, and the variance of all. */
 static struct past *look_back(const struct snapshot *before, struct site_names *names, uint64_t round, size_t n, double *variance)
@@ -70,29 +72,51 @@ static struct past *look_back(const struct snapshot *before, struct site_names *
 		if (name->round != round) continue;
 		past[name->row].bytes += site->alloc_bytes;
 		past[name->row].objects += site->alloc_objects;
+		past[name->row].samples += site->samples;
 		*variance -= site->alloc_variance;
 	}
 	return past;
 }
 
-/* past NULL: each row began at nothing. */
-static void set_rates(struct sites *out, const struct past *past, double variance, double seconds)
+/* Where not every block is a sample, none says nothing of how little was allocated. */
+static void set_rate(struct site_row *r, const struct past *past, double seconds, int exact)
 {
+	double bytes = r->total.alloc_bytes - past->bytes, objects = r->total.alloc_objects - past->objects;
+
+	r->rate_samples = r->total.samples > past->samples ? r->total.samples - past->samples : 0;
+	r->bytes_per_s = bytes > 0 ? bytes / seconds : 0;
+	r->objects_per_s = objects > 0 ? objects / seconds : 0;
+	if (!r->rate_samples && !exact) r->bytes_per_s = r->objects_per_s = -1;
+}
+
+/* past NULL: each row began at nothing. */
+static void set_rates(struct sites *out, const struct past *past, double variance, double seconds, int exact)
+{
+	static const struct past nothing;
+
 	for (size_t i = 0; i < out->n; i++) {
 		struct site_row *r = &out->row[i];
-		double bytes = r->total.alloc_bytes - (past ? past[i].bytes : 0), objects = r->total.alloc_objects - (past ? past[i].objects : 0);
-		r->bytes_per_s = bytes > 0 ? bytes / seconds : 0;
-		r->objects_per_s = objects > 0 ? objects / seconds : 0;
+		set_rate(r, past ? &past[i] : &nothing, seconds, exact);
+		if (r->bytes_per_s < 0) continue;
 		out->bytes_per_s += r->bytes_per_s;
 		out->objects_per_s += r->objects_per_s;
 	}
 	out->rate_error = variance > 0 ? sqrt(variance) / seconds : 0;
 }
 
+static int is_exact(const struct snapshot *s) { return s->rate <= 1; }
+
+/* Unlike that of any name of before. */
+static uint64_t new_round(void)
+{
+	static uint64_t rounds;
+
+	return __atomic_add_fetch(&rounds, 1, __ATOMIC_RELAXED);
+}
+
 void sites_make(struct sites *out, const struct snapshot *now, const struct snapshot *before, double interval_s, struct site_names *names)
 {
-	static uint64_t rounds;         /* unlike that of any name of before */
-	uint64_t round = __atomic_add_fetch(&rounds, 1, __ATOMIC_RELAXED);
+	uint64_t round = new_round();
 	double variance = 0;
 
 	*out = (struct sites){ 0 };
@@ -111,14 +135,33 @@ void sites_make(struct sites *out, const struct snapshot *now, const struct snap
 	} else if (before && interval_s > 0) {
 		struct past *past = look_back(before, names, round, out->n, &variance);
 		out->interval_s = interval_s;
-		set_rates(out, past, variance, interval_s);
+		set_rates(out, past, variance, interval_s, is_exact(now));
 		free(past);
 	} else if (now->epoch == 0 && now->age_s > 0) {
-		set_rates(out, NULL, variance, now->age_s);
+		set_rates(out, NULL, variance, now->age_s, is_exact(now));
 	} else {
 		out->bytes_per_s = out->objects_per_s = -1;
 	}
 	if (out->n) qsort(out->row, out->n, sizeof *out->row, by_live);
+}
+
+void sites_look_back(struct sites *s, const struct snapshot *now, const struct snapshot *before, double seconds, struct site_names *names)
+{
+	uint64_t round = new_round();
+	size_t few = 0;
+	double unused = 0;
+
+	if (!now->running || is_exact(now) || before->epoch != now->epoch || !(seconds > 0)) return;
+	for (size_t i = 0; i < s->n; i++) {
+		s->row[i].name->round = round;
+		s->row[i].name->row = i;
+		few += s->row[i].rate_samples < FEW;
+	}
+	if (!few) return;
+	struct past *past = look_back(before, names, round, s->n, &unused);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->row[i].rate_samples < FEW) set_rate(&s->row[i], &past[i], seconds, 0);
+	free(past);
 }
 
 void sites_free(struct sites *s)

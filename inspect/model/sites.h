@@ -15,7 +15,8 @@ struct site_row {
 	struct site_name *name;
 	struct snap_site total; /* sums over its call stacks; pc, depth, cut of the one with the most live bytes */
 	unsigned stacks;        /* call stacks gathered here: those that would read the same */
-	double bytes_per_s, objects_per_s;      /* allocated; -1: unknown */
+	double bytes_per_s, objects_per_s;      /* allocated; -1: unknown, also where no sample was taken in the time that it is told by */
+	uint64_t rate_samples;  /* so many samples tell it */
 	double life_s;          /* median of those freed, -1: none or unknown */
 };
 
@@ -31,6 +32,8 @@ struct sites {
 /* Rows of `now`. Rates: against `before`, an earlier snapshot of the same agent, `interval_s` ago; NULL: average since the agent
    began (unknown after a reset). None while it is stopped. Free with sites_free, before the names. */
 void sites_make(struct sites *out, const struct snapshot *now, const struct snapshot *before, double interval_s, struct site_names *names);
+/* Rows whose rate few samples tell, or none, get it from a longer time: against `before`, `seconds` ago. What is known of all stays. */
+void sites_look_back(struct sites *s, const struct snapshot *now, const struct snapshot *before, double seconds, struct site_names *names);
 void sites_free(struct sites *s);
 
 #endif

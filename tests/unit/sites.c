@@ -176,6 +176,25 @@ static void rows(void)
 	sites_make(&s, &now, &before, 4, names);
 	ok(s.rate_error == 512, "error of what was sampled between the two");
 	sites_free(&s);
+	/* a row of which no block was sampled meanwhile, where not each is */
+	now.rate = before.rate = 1000;
+	a[2].samples = 2, a[2].alloc_bytes = 9e6, b[2].alloc_bytes = 1e6;
+	a[0].samples = 30;
+	sites_make(&s, &now, &before, 4, names);
+	ok(s.row[1].rate_samples == 1 && s.row[1].bytes_per_s == 2e6, "the rate of one that was sampled");
+	ok(s.row[2].bytes_per_s < 0 && s.row[2].objects_per_s < 0 && s.bytes_per_s > 2e6, "of one that was not it is unknown, and not zero");
+	struct snap_site c[7];
+	struct snapshot far = make(0.5, c);
+	c[2].samples = 0, c[2].alloc_bytes = 0, c[3].samples = 0, c[3].alloc_bytes = 0;
+	far.rate = 1000;
+	double of_many = s.row[0].bytes_per_s, of_all = s.bytes_per_s;
+	sites_look_back(&s, &now, &far, 60, names);
+	ok(s.row[1].bytes_per_s == 9e6 / 60 && s.row[1].rate_samples == 2, "few samples: of a longer time");
+	ok(s.row[2].rate_samples == 1 && s.row[2].bytes_per_s > 0, "none: likewise");
+	ok(s.row[3].bytes_per_s < 0, "and where there was none then either it stays unknown");
+	ok(s.row[0].bytes_per_s == of_many && s.bytes_per_s == of_all, "many: as it was");
+	sites_free(&s);
+	now.rate = before.rate = 1;
 	now.running = 0;
 	sites_make(&s, &now, &before, 4, names);
 	ok(s.bytes_per_s < 0 && s.row[0].bytes_per_s < 0, "no rate of an agent that is stopped");

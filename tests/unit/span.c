@@ -55,6 +55,14 @@ int main(void)
 	ok(since(&s) < 0, "nothing across a reset");
 	take(&s, 126, 2, 1);
 	ok(since(&s) == 125, "but behind it");
+	ok(!span_far(&s), "what is far is older than that");
+	for (int i = 1; i <= 35; i++) take(&s, 126 + i, 2 + (uint64_t)i * 200, 1);
+	ok(span_far(&s) && s.now.at - span_far(&s)->at >= 30 && s.now.at - since(&s) <= 2, "half a minute ago, beside a moment ago");
+	for (int i = 36; i <= 200; i++) {
+		take(&s, 126 + i, 2 + (uint64_t)i * 200, 1);
+		if (s.now.at - span_far(&s)->at < 29 || s.now.at - span_far(&s)->at > 65) break;
+	}
+	ok(s.now.at == 326, "it stays between that and a minute");
 	span_forget(&s);
 	ok(!s.now.taken && !span_since(&s), "forgotten");
 	return done();
