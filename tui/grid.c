@@ -11,7 +11,7 @@
 #include "tui/keys.h"
 #include "tui/surface.h"
 
-enum { REST_MIN = 13, REST_WIDE = 22, INDENT_MAX = 40 };
+enum { REST_MIN = 13, REST_WIDE = 22, NAME_MIN = 8, INDENT_MAX = 40 };
 
 static int is_tree(const struct table *t)
 {
@@ -137,14 +137,17 @@ static int is_blank(const struct table *t, unsigned column)
 	return 1;
 }
 
+/* How wide each column is; 0: there is no room for it. */
+typedef unsigned widths[TABLE_COLUMNS_MAX];
+
 /* Which columns fit, beside the last, which takes the rest and at least `least` of it: where there is not room for all, those in which nothing
  * is known go first, but for the one that it is sorted by, then those to the right. How many figures are among them. */
-static unsigned fit(const struct grid *g, const struct table *t, unsigned width, unsigned least, int difference, unsigned char show[TABLE_COLUMNS_MAX], unsigned *used)
+static unsigned fit(const struct grid *g, const struct table *t, unsigned width, unsigned least, int difference, widths show, unsigned *used)
 {
 	const struct table_shape *s = t->shape;
 	unsigned last = s->ncolumns - 1, all = least, figures = 0;
 
-	memset(show, 0, TABLE_COLUMNS_MAX);
+	memset(show, 0, sizeof(widths));
 	*used = least;
 	for (unsigned c = 0; c < last; c++) all += width_of(&s->column[c], difference) + 1;
 	for (unsigned c = 0; c < last; c++) {
@@ -152,23 +155,40 @@ static unsigned fit(const struct grid *g, const struct table *t, unsigned width,
 		if (all > width && c != g->sort && is_blank(t, c)) continue;
 		if (*used + w > width + !least) break;
 		*used += w;
-		show[c] = 1;
+		show[c] = w - 1;
 		figures += s->column[c].kind != FIGURE_TEXT && s->column[c].kind != FIGURE_BAR;
 	}
 	return figures;
 }
 
-/* The last column is left out where only without it there is a figure. What is left for it. */
-static unsigned choose(const struct grid *g, const struct table *t, unsigned width, int difference, unsigned char show[TABLE_COLUMNS_MAX])
+/* A name that leaves no room for a figure is cut, so that the first figure of which something is known has some. Whether that helps. */
+static int squeeze(const struct table *t, unsigned width, int difference, widths show)
 {
-	const struct table_column *last = &t->shape->column[t->shape->ncolumns - 1];
+	const struct table_shape *s = t->shape;
+
+	if (s->column[0].kind != FIGURE_TEXT || !s->column[0].width) return 0;
+	for (unsigned c = 1; c < s->ncolumns; c++) {
+		unsigned w = width_of(&s->column[c], difference);
+		if (s->column[c].kind == FIGURE_TEXT || s->column[c].kind == FIGURE_BAR || is_blank(t, c)) continue;
+		if (width < w + 1 + NAME_MIN) return 0;
+		memset(show, 0, sizeof(widths));
+		show[0] = width - w - 1;
+		show[c] = w;
+		return 1;
+	}
+	return 0;
+}
+
+/* The last column is left out where only without it there is a figure. */
+static void choose(const struct grid *g, const struct table *t, unsigned width, int difference, widths show)
+{
+	unsigned end = t->shape->ncolumns - 1;
+	const struct table_column *last = &t->shape->column[end];
 	unsigned least = last->width ? last->width : last->flags & COLUMN_WIDE ? REST_WIDE : REST_MIN, used;
 
-	if (!fit(g, t, width, least, difference, show, &used) && fit(g, t, width, 0, difference, show, &used)) return 0;
+	if (!fit(g, t, width, least, difference, show, &used) && (fit(g, t, width, 0, difference, show, &used) || squeeze(t, width, difference, show))) return;
 	fit(g, t, width, least, difference, show, &used);
-	show[t->shape->ncolumns - 1] = 1;
-	if (last->width) return last->width;
-	return used > least ? least + (width > used ? width - used : 0) : width;
+	show[end] = last->width ? last->width : used > least ? least + (width > used ? width - used : 0) : width;
 }
 
 /* A command line without the folder of its program. */
@@ -207,14 +227,14 @@ static void cell(const struct grid *g, const struct table *t, const struct table
 	else surface_put(s, row, at + width - w, width, style, buf);
 }
 
-static void titles(struct grid *g, const struct table_shape *shape, struct surface *s, unsigned row, const unsigned char *show, unsigned rest, int difference)
+static void titles(struct grid *g, const struct table_shape *shape, struct surface *s, unsigned row, const widths show)
 {
 	unsigned at = 0, n = 0;
 
 	surface_fill(s, row, 0, s->columns, STYLE_TITLE, ' ');
 	for (unsigned c = 0; c < shape->ncolumns && n < 32; c++) {
 		const struct table_column *k = &shape->column[c];
-		unsigned width = c + 1 == shape->ncolumns ? rest : width_of(k, difference), w;
+		unsigned width = show[c], w;
 		char title[64];
 		if (!show[c]) continue;
 		int sorted = c == g->sort;
@@ -233,13 +253,13 @@ static void titles(struct grid *g, const struct table_shape *shape, struct surfa
 
 void grid_draw(struct grid *g, const struct table *t, struct surface *s, unsigned row, unsigned rows, int difference)
 {
-	unsigned char show[TABLE_COLUMNS_MAX];
-	unsigned rest = choose(g, t, s->columns, difference, show);
+	widths show;
 	int tree = is_tree(t);
 
 	g->rows = 0;
 	if (!rows) return;
-	titles(g, t->shape, s, row++, show, rest, difference);
+	choose(g, t, s->columns, difference, show);
+	titles(g, t->shape, s, row++, show);
 	g->row0 = row;
 	g->rows = --rows;
 	if (g->selected < g->top) g->top = g->selected;
@@ -252,10 +272,9 @@ void grid_draw(struct grid *g, const struct table *t, struct surface *s, unsigne
 		unsigned at = 0;
 		if (selected) surface_fill(s, row, 0, s->columns, STYLE_SELECTED, ' ');
 		for (unsigned c = 0; c < t->shape->ncolumns; c++) {
-			unsigned width = c + 1 == t->shape->ncolumns ? rest : width_of(&t->shape->column[c], difference);
 			if (!show[c]) continue;
-			cell(g, t, r, c, s, row, at, width, difference, tree, style);
-			at += width + 1;
+			cell(g, t, r, c, s, row, at, show[c], difference, tree, style);
+			at += show[c] + 1;
 		}
 		if (selected) surface_style(s, row, 0, s->columns, STYLE_SELECTED);
 	}

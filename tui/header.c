@@ -107,19 +107,33 @@ static void stacked(struct surface *s, unsigned row, unsigned at, unsigned width
 	}
 }
 
+/* Are the parts of about the moment of RSS? Then their sum is shown: the kernel's quick figure lags by some hundred KiB. Where a heap fills fast
+   it is a moment alone that tells how much there is, and live bytes would exceed an older sum. */
+static int is_together(const struct state *x)
+{
+	double sum = sum_of_parts(x), rss = x->figure[STATE_RSS], off = fabs(sum - rss);
+
+	return x->figure[STATE_HEAP_AGE] < HEAP_OLD_S && sum > 0 && !(off > (1 << 20) && off > 0.05 * rss);
+}
+
 static void rss(struct surface *s, unsigned row, const struct state *x)
 {
-	char a[UNITS_MAX], b[UNITS_MAX], beside[64] = "";
+	char a[UNITS_MAX], b[UNITS_MAX], beside[96] = "";
 	unsigned at, w;
+	int n = 0;
 
-	/* the kernel's quick figure lags by some hundred KiB: beside fresh parts it would be wrong */
-	bytes(x->figure[STATE_HEAP_AGE] < HEAP_OLD_S && sum_of_parts(x) > 0 ? sum_of_parts(x) : x->figure[STATE_RSS], a);
+	int together = is_together(x);
+	bytes(together ? sum_of_parts(x) : x->figure[STATE_RSS], a);
 	at = surface_print(s, row, 0, STYLE_STRONG, "rss %s ", a);
 	if (isnan(x->figure[STATE_LIVE_RESIDENT]) && isnan(x->figure[STATE_OTHER])) {
 		surface_put(s, row, at, s->columns, STYLE_DIM, "where it is: not read yet");
 		return;
 	}
-	if (!isnan(x->figure[STATE_RETAINED])) bytes(x->figure[STATE_RETAINED], b), snprintf(beside, sizeof beside, "  + %s kept, not resident", b);
+	if (!together && x->figure[STATE_HEAP_AGE] >= 0) n = snprintf(beside, sizeof beside, "  parts of %s ago", units_seconds(x->figure[STATE_HEAP_AGE], b));
+	if (!isnan(x->figure[STATE_RETAINED])) bytes(x->figure[STATE_RETAINED], b), snprintf(beside + n, sizeof beside - (size_t)n, "  + %s kept, not resident", b);
+	/* what does not fit is left out from its end */
+	if (at + strlen(beside) > s->columns) beside[n] = 0;
+	if (at + strlen(beside) > s->columns) *beside = 0;
 	w = (unsigned)strlen(beside);
 	if (s->columns > at + w + 12) stacked(s, row, at, s->columns - at - w, x);
 	surface_put(s, row, s->columns > w ? s->columns - w : 0, w, STYLE_DIM, beside);
@@ -129,7 +143,6 @@ static void legend(struct surface *s, unsigned row, const struct state *x)
 {
 	char a[UNITS_MAX];
 	unsigned at = 0;
-	double age = x->figure[STATE_HEAP_AGE];
 
 	for (int i = 0; i < PARTS; i++) {
 		if (isnan(x->figure[parts[i].figure])) continue;
@@ -137,7 +150,6 @@ static void legend(struct surface *s, unsigned row, const struct state *x)
 		surface_fill(s, row, at, 1, parts[i].style, glyph(s, i));
 		at = surface_print(s, row, at + 1, STYLE_PLAIN, " %s %s", parts[i].name, a) + (s->columns > 90 ? 3 : 1);
 	}
-	if (age > HEAP_OLD_S) surface_print(s, row, at + 1, STYLE_DIM, "%s ago", units_seconds(age, a));
 }
 
 /* How fast it allocates. That no sample was seen says how little it is at most, not that it is nothing. */

@@ -190,6 +190,7 @@ static int open_recording(struct view *v, const char *path, const struct loop_op
 	}
 	view_init(v, panels_process, h);
 	v->recorded = 1;
+	if (history_torn(h)) snprintf(v->gone, sizeof v->gone, "the recording breaks off: what followed its last moment is cut or damaged");
 	choose_panel(v, o->panel);
 	return 0;
 }

@@ -19,6 +19,7 @@ struct moment { void *bytes; size_t n; double at; };
 struct history {
 	const struct table_shape *const *shapes;
 	size_t most, held;
+	int torn;
 	struct moment *moment; size_t first, n, cap;    /* those from `first` on have their bytes */
 	float (*figures)[STATE_FIGURES]; size_t nfigures; /* a ring once it is full; nfigures counts all */
 };
@@ -80,6 +81,8 @@ void history_add(struct history *h, const struct state *s)
 	keep(h, bytes, n, s->at);
 }
 
+int history_torn(const struct history *h) { return h->torn; }
+
 size_t history_count(const struct history *h) { return h->n - h->first; }
 
 double history_at(const struct history *h, size_t i) { return i < history_count(h) ? h->moment[h->first + i].at : NAN; }
@@ -120,18 +123,20 @@ int history_write(FILE *f, const struct state *s, struct err *e)
 	return bad ? err_sys(e, sys, "writing the recording") : 0;
 }
 
-/* One moment of the file: 1, or 0 at its end. */
+/* One moment of the file: 1, or 0 at its end, or -1 where it breaks off. */
 static int read_moment(struct history *h, FILE *f)
 {
 	uint64_t size;
 	struct err e;
 
-	if (fread(&size, sizeof size, 1, f) != 1 || size < 9 || size > MOMENT_MAX) return 0;
+	size_t got = fread(&size, 1, sizeof size, f);
+	if (!got) return 0;
+	if (got != sizeof size || size < 9 || size > MOMENT_MAX) return -1;
 	void *bytes = xmalloc(size);
 	struct state *s = fread(bytes, 1, size, f) == size ? state_unpack(bytes, size, h->shapes, &e) : NULL;
 	if (!s) {
 		free(bytes);
-		return 0;
+		return -1;
 	}
 	keep_figures(h, s);
 	keep(h, bytes, size, s->at);
@@ -149,7 +154,9 @@ int history_read(struct history *h, const char *path, struct err *e)
 		fclose(f);
 		return err_set(e, ERR_FAIL, "%s: not a recording of alloctop's (the key r on its screen makes one)", path);
 	}
-	while (read_moment(h, f)) {}
+	int more;
+	while ((more = read_moment(h, f)) > 0) {}
+	h->torn = more < 0;
 	fclose(f);
 	if (history_count(h)) return 0;
 	return err_set(e, ERR_FAIL, "%s: a recording without a whole moment in it", path);

@@ -30,5 +30,7 @@ int history_write_head(FILE *f, struct err *e);
 int history_write(FILE *f, const struct state *s, struct err *e);
 /* All of a file, without bounds on memory but for the file's own; a torn end is left out. -1 with *e: no recording, or nothing in it. */
 int history_read(struct history *h, const char *path, struct err *e);
+/* The file that was read ends within a moment, or with one that is damaged. */
+int history_torn(const struct history *h);
 
 #endif

@@ -209,10 +209,10 @@ static void recordings(void)
 		history_write(f, s, &e);
 		state_leave(s);
 	}
-	ok(!history_read(h, path, &e) && history_count(h) == 3 && history_at(h, 2) == 12, "what was recorded is read");
+	ok(!history_read(h, path, &e) && history_count(h) == 3 && history_at(h, 2) == 12 && !history_torn(h), "what was recorded is read");
 	history_free(h);
 	h = history_new(shapes, 1 << 20);
-	ok(!ftruncate(fd, ftell(f) - 5) && !history_read(h, path, &e) && history_count(h) == 2, "a torn end is left out");
+	ok(!ftruncate(fd, ftell(f) - 5) && !history_read(h, path, &e) && history_count(h) == 2 && history_torn(h), "a torn end is left out, and known");
 	history_free(h);
 	fclose(f);
 	unlink(path);

@@ -161,6 +161,8 @@ static void panels(void)
 	shows(screen(&v, 24, 120, ""), "1.00M   1.0% ████████      0 /lib/libc.so.6", "where there is room all of them");
 	shows(screen(&v, 24, 80, "7"), "glibc: free, between live blocks          30.0M  30.0% █▊     estimate: a guess", "the ledger");
 	shows(screen(&v, 15, 60, ""), "glibc: free, between live blocks          30.0M  30.0%\n", "its figures come before its notes");
+	shows(screen(&v, 15, 40, ""), "glibc: free, between live blocks   30.0M\n", "on a narrow screen names and figures, without notes");
+	shows(screen(&v, 15, 20, ""), "glibc: free..  30.0M\n", "on a narrower one names are cut, not figures");
 	shows(screen(&v, 15, 60, ""), "1Sites 2Classes 3Arenas 4Locks 5Threads 6Maps [7Ledger]8Log", "no tab is cut");
 	shows(screen(&v, 15, 50, ""), "1 2 3 4 5 6 [7Ledger]8\n", "where there is no room, one name");
 	shows(screen(&v, 24, 80, "<down><down><down><enter>"), "there is no more to say", "a row without more says so");
