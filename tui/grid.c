@@ -11,7 +11,7 @@
 #include "tui/keys.h"
 #include "tui/surface.h"
 
-enum { REST_MIN = 13, REST_WIDE = 22, NAME_MIN = 8, INDENT_MAX = 40 };
+enum { REST_MIN = 13, REST_WIDE = 22, REST_AMPLE = 40, NAME_MIN = 8, INDENT_MAX = 40 };
 
 static int is_tree(const struct table *t)
 {
@@ -189,6 +189,13 @@ static void choose(const struct grid *g, const struct table *t, unsigned width, 
 	if (!fit(g, t, width, least, difference, show, &used) && (fit(g, t, width, 0, difference, show, &used) || squeeze(t, width, difference, show))) return;
 	fit(g, t, width, least, difference, show, &used);
 	show[end] = last->width ? last->width : used > least ? least + (width > used ? width - used : 0) : width;
+	for (unsigned c = 0; c < end; c++) {
+		unsigned more = show[end] > REST_AMPLE ? show[end] - REST_AMPLE : 0;
+		if (!(t->shape->column[c].flags & COLUMN_GROWS) || !show[c]) continue;
+		if (more > show[c]) more = show[c];
+		show[c] += more;
+		show[end] -= more;
+	}
 }
 
 /* A command line without the folder of its program. */

@@ -12,7 +12,7 @@
 enum { NAME, LOST, ERROR, BAR, WAITS, HELD, INSIDE, CONTENDED, AGAIN, WHOSE, COLUMNS, DETAIL_MAX = 16 << 10, STACKS = 8, STACK_DEPTH = 24, FEW = 4 };
 
 static const struct table_column column[] = {
-	[NAME] = { "lock", "LOCK", 26, FIGURE_TEXT, COLUMN_ASCENDING, "by the allocator's own name; futex: not the allocator's" },
+	[NAME] = { "lock", "LOCK", 26, FIGURE_TEXT, COLUMN_ASCENDING | COLUMN_GROWS, "by the allocator's own name; futex: not the allocator's" },
 	[LOST] = { "lost", "LOST", 6, FIGURE_SECONDS, 0, "thread-seconds lost waiting for it, per second" },
 	[ERROR] = { "error", "±", 6, FIGURE_SECONDS, COLUMN_FIXED, "standard error of LOST" },
 	[BAR] = { "bar", "", 8, FIGURE_BAR, COLUMN_FIXED, "LOST, of the time of all threads" },

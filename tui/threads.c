@@ -76,7 +76,8 @@ static void waits(struct table *t, const struct lock_report *l)
 		for (size_t k = 0; k < row->nwaiters && *row->allocator; k++) {
 			struct table_row *r = row_of(t, (uint64_t)row->waiter[k].tid, row->waiter[k].name);
 			if (!r || row->waiter[k].lost_s < 0 || l->period_s <= 0) continue;
-			r->cell[WAIT].number = (isnan(r->cell[WAIT].number) ? 0 : r->cell[WAIT].number) + row->waiter[k].lost_s / l->period_s;
+			/* of samples, scaled: by chance more than all of its time */
+			r->cell[WAIT].number = fmin(1, (isnan(r->cell[WAIT].number) ? 0 : r->cell[WAIT].number) + row->waiter[k].lost_s / l->period_s);
 		}
 	}
 }

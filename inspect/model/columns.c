@@ -8,7 +8,8 @@
 #include "inspect/model/sites.h"
 
 static double live(const struct site_row *r, const struct sites *s) { return (void)s, r->total.live_bytes; }
-static double error(const struct site_row *r, const struct sites *s) { return (void)s, sqrt(r->total.live_variance); }
+/* no sample has no variance, and tells of none */
+static double error(const struct site_row *r, const struct sites *s) { return (void)s, r->total.live_samples ? sqrt(r->total.live_variance) : NAN; }
 static double share(const struct site_row *r, const struct sites *s) { return s->live_bytes > 0 ? r->total.live_bytes / s->live_bytes : NAN; }
 static double objects(const struct site_row *r, const struct sites *s) { return (void)s, r->total.live_objects; }
 static double rate(const struct site_row *r, const struct sites *s) { return (void)s, r->bytes_per_s < 0 ? NAN : r->bytes_per_s; }

@@ -23,6 +23,7 @@ enum column_flag {
 	COLUMN_ASCENDING = 2,   /* sorted this way round first */
 	COLUMN_WIDE = 4,        /* the rest of the line: rather more of it than of the other columns */
 	COLUMN_TAIL = 8,        /* of text that is too long the end is shown: a path */
+	COLUMN_GROWS = 32,      /* text that gets up to twice its width where the last column has more than it needs */
 	COLUMN_COMMAND = 16,    /* of one that is too long the folder of its first word goes first: a command line */
 };
 

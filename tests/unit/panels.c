@@ -148,6 +148,7 @@ static void panels(void)
 	shows(screen(&v, 24, 80, "2"), "     40       5       -       -    200      -      -              glibc", "a class of which little is known");
 	shows(screen(&v, 24, 80, "3"), "main arena           2  1.00M   768K   256K  75.0% ███████▌   glibc", "arenas; what is not known makes room");
 	shows(screen(&v, 24, 80, "4"), "glibc main arena            500ms   50ms ██        40.0% glibc", "locks");
+	shows(screen(&v, 24, 150, "4"), "glibc main arena                                   500ms ", "where there is room names have more of it");
 	shows(screen(&v, 24, 80, "4<enter>"), "42      worker           100.0%", "who waits for one");
 	shows(screen(&v, 24, 80, "<esc>S"), "Stop threads of prog, pid 41, for their call stacks?", "stops are asked for");
 	shows(screen(&v, 24, 80, ""), "stopped one at a time", "with what they are");

@@ -191,6 +191,9 @@ static void rows(void)
 	sites_look_back(&s, &now, &far, 60, names);
 	ok(s.row[1].bytes_per_s == 9e6 / 60 && s.row[1].rate_samples == 2, "few samples: of a longer time");
 	ok(s.row[2].rate_samples == 1 && s.row[2].bytes_per_s > 0, "none: likewise");
+	s.row[3].total.live_samples = 0, s.row[3].total.live_variance = 0;
+	cells(line, &s.row[3], &s);
+	is(line, "6.00K - 12.2% 2 - - - fopen");
 	ok(s.row[3].bytes_per_s < 0, "and where there was none then either it stays unknown");
 	ok(s.row[0].bytes_per_s == of_many && s.bytes_per_s == of_all, "many: as it was");
 	sites_free(&s);
