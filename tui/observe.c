@@ -31,7 +31,7 @@
 enum { NAMES_S = 60, HEAP_OLD_S = 10, YOUNG_S = 10, LARGE_ROWS = 500, LARGE_S = 5, HEAP_TABLES = 1 << STATE_CLASSES | 1 << STATE_ARENA | 1 << STATE_MAPS | 1 << STATE_LEDGER | 1 << STATE_THREAD, DEAR_TABLES = 1 << STATE_CALLEES | 1 << STATE_CALLERS };
 
 /* What each source of lock waits may take of a core while it watches. */
-static const double lock_share = 0.004;
+static const double lock_share = 0.003;
 
 /* What a thread reads and hands over: `next` under the post's mutex. */
 struct handed { void *next; char why[sizeof ((struct err *)0)->text]; int tried; };

@@ -287,6 +287,13 @@ int agent_snapshot(struct agent *a, struct snapshot *out, struct err *e)
 	return 0;
 }
 
+int agent_times(const struct agent *a, struct err *e)
+{
+	struct wire_header h;
+
+	return segment_header(&a->seg, &h, e) ? -1 : h.control.timing != 0;
+}
+
 /* Where the control words stand in the process, after another look at what is really there: it is going to be written. */
 static int find_control(const struct agent *a, struct wire_header *h, uint64_t *addr, struct err *e)
 {

@@ -27,6 +27,9 @@ enum agent_way agent_way(const struct agent *a);
 /* What it says now. The caller frees it with snapshot_free. */
 int agent_snapshot(struct agent *a, struct snapshot *out, struct err *e);
 
+/* Does it time calls? A word of the header, where a snapshot may be many MiB. -1 with *e. */
+int agent_times(const struct agent *a, struct err *e);
+
 enum agent_order { AGENT_RATE, AGENT_RESET, AGENT_STOP, AGENT_START, AGENT_TIME /* value 1 or 0: time the sampled calls */ };
 /* Through the socket, else by writing the control words in the process's memory. */
 int agent_command(struct agent *a, enum agent_order order, uint64_t value, struct err *e);

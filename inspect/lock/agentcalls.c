@@ -157,10 +157,10 @@ static int measure_with(struct agent *a, const struct lock_watch *w, struct lock
 	struct err ignored;
 	int on, told = 0, bad = 0;
 
+	if ((on = agent_times(a, e)) < 0) return -1;
+	if (!on && w->o->no_agent) return err_set(e, ERR_UNSUPPORTED, "the agent does not time calls now, and is not to be told to");
 	if (agent_snapshot(a, &before, e)) return -1;
-	on = before.timing_on;
-	if (!on && w->o->no_agent) bad = err_set(e, ERR_UNSUPPORTED, "the agent does not time calls now, and is not to be told to");
-	else if (!on && seccomp_is_own(&w->t->proc))
+	if (!on && seccomp_is_own(&w->t->proc))
 		bad = err_set(e, ERR_UNSUPPORTED, "the process has put itself under a seccomp filter, which may forbid what timing takes (getrusage); alloctop set %d time=on does it nevertheless", (int)w->t->pid);
 	else if (!on) bad = agent_command(a, AGENT_TIME, 1, e), told = !bad;
 	double begin = tally_now(), t = begin;
