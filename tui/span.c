@@ -50,8 +50,8 @@ void span_take(struct span *s, const struct snapshot *snap, double at, double le
 		s->far = s->far_next;
 		s->far_next.taken = 0;
 	}
-	/* the second one comes first: rates are waited for */
-	if (s->now.taken && !s->far_next.taken && s->since.taken) keep(&s->far_next, &s->now);
+	/* the second one comes first: rates are waited for; where each block is a sample nothing is told by few */
+	if (s->now.taken && !s->far_next.taken && s->since.taken && snap->rate > 1) keep(&s->far_next, &s->now);
 	if (s->now.taken && !s->next.taken) keep(&s->next, &s->now);
 	forget(&s->now);
 	s->now = m;

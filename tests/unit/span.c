@@ -9,7 +9,7 @@
 /* A snapshot of that many samples so far; its site and its live block are the heap's. */
 static struct snapshot of(uint64_t samples, uint32_t epoch)
 {
-	struct snapshot s = { .nsites = 1, .nlive = 1, .epoch = epoch, .running = 1 };
+	struct snapshot s = { .nsites = 1, .nlive = 1, .epoch = epoch, .running = 1, .rate = 1000 };
 
 	s.site = calloc(1, sizeof *s.site);
 	s.live = calloc(1, sizeof *s.live);
