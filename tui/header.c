@@ -13,7 +13,7 @@
 #include "tui/surface.h"
 #include "tui/view.h"
 
-enum { HEAP_OLD_S = 5, LOW = 20, LOWER = 12, SPARK_MAX = 60 };
+enum { HEAP_OLD_S = 5, LOW = 20, LOWER = 12, SPARK_MAX = 60, BAR_MIN = 12 };
 
 /* The parts of RSS, in the order of the bar. Each has a glyph of its own besides its colour. */
 static const struct { enum state_figure figure; const char *name; enum style style; uint32_t glyph; char ascii; } parts[] = {
@@ -131,11 +131,11 @@ static void rss(struct surface *s, unsigned row, const struct state *x)
 	}
 	if (!together && x->figure[STATE_HEAP_AGE] >= 0) n = snprintf(beside, sizeof beside, "  parts of %s ago", units_seconds(x->figure[STATE_HEAP_AGE], b));
 	if (!isnan(x->figure[STATE_RETAINED])) bytes(x->figure[STATE_RETAINED], b), snprintf(beside + n, sizeof beside - (size_t)n, "  + %s kept, not resident", b);
-	/* what does not fit is left out from its end */
-	if (at + strlen(beside) > s->columns) beside[n] = 0;
-	if (at + strlen(beside) > s->columns) *beside = 0;
+	/* what leaves no room for the bar is left out from its end */
+	if (at + strlen(beside) + BAR_MIN >= s->columns) beside[n] = 0;
+	if (at + strlen(beside) + BAR_MIN >= s->columns) *beside = 0;
 	w = (unsigned)strlen(beside);
-	if (s->columns > at + w + 12) stacked(s, row, at, s->columns - at - w, x);
+	if (s->columns > at + w + BAR_MIN) stacked(s, row, at, s->columns - at - w, x);
 	surface_put(s, row, s->columns > w ? s->columns - w : 0, w, STYLE_DIM, beside);
 }
 

@@ -34,7 +34,7 @@ enum { NAMES_S = 60, HEAP_OLD_S = 10, YOUNG_S = 10, LARGE_ROWS = 500, LARGE_S = 
 static const double lock_share = 0.003;
 
 /* What a thread reads and hands over: `next` under the post's mutex. */
-struct handed { void *next; char why[sizeof ((struct err *)0)->text]; int tried; };
+struct handed { void *next; double began; char why[sizeof ((struct err *)0)->text]; int tried; };
 
 struct observe {
 	struct feed feed;
@@ -58,13 +58,13 @@ struct observe {
 	struct table *earlier[2]; double earlier_at[2];  /* sites of about a minute ago, and their successor */
 };
 
-static void hand_over(struct observe *o, struct handed *h, void (*drop)(void *), void *what, const char *why)
+static void hand_over(struct observe *o, struct handed *h, void (*drop)(void *), void *what, double began, const char *why)
 {
 	void *old;
 
 	pthread_mutex_lock(&o->post.mutex);
 	old = what ? h->next : NULL;
-	if (what) h->next = what;
+	if (what) h->next = what, h->began = began;
 	snprintf(h->why, sizeof h->why, "%s", why);
 	/* who waits for the whole, or for the first of it, is told at once */
 	if (!h->tried || (o->whole && what)) o->post.kicked = 1, pthread_cond_broadcast(&o->post.woken);
@@ -73,10 +73,12 @@ static void hand_over(struct observe *o, struct handed *h, void (*drop)(void *),
 	if (old) drop(old);
 }
 
-static void *take_over(struct observe *o, struct handed *h)
+/* *began: when its reading did; NULL: of no interest. */
+static void *take_over(struct observe *o, struct handed *h, double *began)
 {
 	pthread_mutex_lock(&o->post.mutex);
 	void *what = h->next;
+	if (what && began) *began = h->began;
 	h->next = NULL;
 	pthread_mutex_unlock(&o->post.mutex);
 	return what;
@@ -149,11 +151,11 @@ static void *heap_main(void *arg)
 
 	do {
 		struct heap *h = xcalloc(1, sizeof *h);
-		double start = post_cpu();
+		double start = post_cpu(), began = post_clock();
 		bad = look(&t, &opened, o->pid, &e);
 		if (!bad) bad = survey_read(&t, &options, h, &e);
 		cost = post_cpu() - start;
-		hand_over(o, &o->heap_handed, drop_heap, bad ? NULL : h, bad ? e.text : "");
+		hand_over(o, &o->heap_handed, drop_heap, bad ? NULL : h, began, bad ? e.text : "");
 		if (bad) free(h);
 		if (bad && e.kind == ERR_GONE) break;
 	} while (!heap_sleep(o, cost, bad, opened && t.proc.uptime_s < YOUNG_S));
@@ -179,7 +181,7 @@ static void *lock_main(void *arg)
 		struct lock_report *l = xcalloc(1, sizeof *l);
 		int bad = look(&t, &opened, o->pid, &e);
 		if (!bad) bad = lock_measure(&t, &options, &o->lock_interrupt, l, &e);
-		hand_over(o, &o->lock_handed, drop_locks, bad ? NULL : l, bad ? e.text : "");
+		hand_over(o, &o->lock_handed, drop_locks, bad ? NULL : l, 0, bad ? e.text : "");
 		if (bad) free(l);
 		if (bad && e.kind == ERR_GONE) break;
 		if (post_sleep(&o->post, bad ? 10 : looked ? 1 : 4, 0)) break;
@@ -238,15 +240,14 @@ static void read_agent(struct observe *o)
 
 static void read_rest(struct observe *o)
 {
-	struct heap *h = take_over(o, &o->heap_handed);
-	struct lock_report *l = take_over(o, &o->lock_handed);
+	struct heap *h = take_over(o, &o->heap_handed, &o->heap_at);
+	struct lock_report *l = take_over(o, &o->lock_handed, NULL);
 
 	o->heap_new = h != NULL;
 	o->locks_new = l != NULL;
 	if (h) {
 		drop_heap(o->heap);
 		o->heap = h;
-		o->heap_at = post_clock();
 	}
 	if (l) {
 		drop_locks(o->locks);
