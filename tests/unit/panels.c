@@ -260,6 +260,25 @@ static void tree(void)
 	view_close(&v);
 }
 
+/* RSS and its parts, which are of another moment. */
+static void moments(void)
+{
+	struct view v;
+
+	open_view(&v, PANEL_HEAP);
+	double *f = v.now->figure;
+	f[STATE_HEAP_AGE] = 2, f[STATE_RSS] = 101 << 20;
+	shows(screen(&v, 24, 80, ""), "rss 100M █", "parts of about the moment: their sum");
+	ok(!strstr(screen(&v, 24, 80, ""), "parts of"), "of which nothing is said");
+	f[STATE_RSS] = 150 << 20;
+	shows(screen(&v, 24, 80, ""), "rss 150M █", "while it grows fast: what there is now");
+	shows(screen(&v, 24, 80, ""), "parts of 2.0s ago  + 5.00M kept, not resident", "and how old the parts are");
+	f[STATE_HEAP_AGE] = 70, f[STATE_RSS] = 100 << 20;
+	shows(screen(&v, 24, 80, ""), "parts of 1m10s ago", "old ones likewise");
+	ok(!strstr(screen(&v, 15, 40, ""), "kept") && strstr(screen(&v, 15, 40, ""), "rss 100M █"), "where there is no room the bar stays");
+	view_close(&v);
+}
+
 /* What is said of the rate of allocation. */
 static void rates(void)
 {
@@ -373,6 +392,7 @@ int main(void)
 	panels();
 	figures();
 	tree();
+	moments();
 	rates();
 	every_key();
 	attaching();
