@@ -16,7 +16,7 @@ struct stopped {
 	uint8_t stack[UNWIND_STACK];
 };
 
-/* 0, or -1 when it does not sleep any more, is gone, or may not be stopped; nothing stays attached in either case. The calling thread can be cancelled
+/* 0, or -1 when it does not sleep again soon, is gone, or may not be stopped; nothing stays attached in either case. The calling thread can be cancelled
    (pthread_cancel) while it waits for the stop, and lets the other go by that; it must not be cancellable otherwise. */
 int stop_copy(const struct target *t, const struct sleeper *s, struct stopped *out);
 

@@ -45,16 +45,30 @@ static double stood_since(double begin, const struct runs *before, const struct 
 	return begin + ((double)(after->waited_ns - before->waited_ns) + (double)(after->ran_ns - before->ran_ns)) * 1e-9;
 }
 
+/* A waiter of a lock that is much wanted sleeps again and again, never for long: until it does, but not for long either. *before, *begin: of a moment at
+   which it slept. */
+static int sleeps(const struct sleeper *s, int runs, struct runs *before, double *begin)
+{
+	enum { LOOKS = 50 };
+	struct sleeper_call call;
+	int got = 0;
+
+	for (unsigned i = 0; i < LOOKS && !got; i++) {
+		*begin = tally_now();
+		runs_read(runs, before);
+		got = sleeper_look(s, &call);
+	}
+	return got == 1;
+}
+
 static int copy(const struct target *t, const struct sleeper *s, int runs, struct stopped *out)
 {
 	struct user_regs_struct regs;
 	struct runs before = { 0 }, after = { 0 };
-	struct sleeper_call call;
 	int status, bad = -1;
+	double begin;
 
-	double begin = tally_now();
-	runs_read(runs, &before);
-	if (sleeper_look(s, &call) != 1) return -1;     /* it goes on: let it */
+	if (!sleeps(s, runs, &before, &begin)) return -1;
 	if (ptrace(PTRACE_SEIZE, s->tid, NULL, NULL) || ptrace(PTRACE_INTERRUPT, s->tid, NULL, NULL) || await_stop(s->tid, &status)) return -1;
 	if (!ptrace(PTRACE_GETREGS, s->tid, NULL, &regs)) {
 		copy_registers(&out->sample, &regs);
