@@ -2,6 +2,7 @@
 #include "inspect/lock/stopper.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -32,7 +33,8 @@ static void *work(void *arg)
 	int state;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	tally_hasten();
+	/* who stands waits for our turn */
+	if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 })) tally_hasten();
 	pthread_mutex_lock(&s->mutex);
 	while (!s->over) {
 		if (s->state != ASKED) {
