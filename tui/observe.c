@@ -386,6 +386,14 @@ static int complete(struct observe *o)
 	return tried;
 }
 
+/* From then on screens come when they are due, not with each reading of a heap. */
+static void no_longer_whole(struct observe *o)
+{
+	pthread_mutex_lock(&o->post.mutex);
+	o->whole = o->post.kicked = 0;
+	pthread_mutex_unlock(&o->post.mutex);
+}
+
 static void *tick_main(void *arg)
 {
 	struct observe *o = arg;
@@ -398,6 +406,7 @@ static void *tick_main(void *arg)
 			if (post_sleep(&o->post, 0.2, 1)) break;
 			continue;
 		}
+		if (o->whole) no_longer_whole(o);
 		if (gone(o)) break;
 		read_agent(o);
 		read_rest(o);
