@@ -9,6 +9,7 @@
 #include "inspect/attach/attach.h"
 #include "inspect/attach/tell.h"
 #include "inspect/client/agent.h"
+#include "inspect/target/clock.h"
 #include "inspect/target/err.h"
 #include "inspect/target/proc.h"
 
@@ -62,22 +63,14 @@ void attaching_release(void)
 	for (size_t i = 0; i < ENDING; i++) sigaction(ending[i], &before[i], NULL);
 }
 
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 double attaching_stay(pid_t pid, const struct attach_options *o, double seconds, FILE *out)
 {
-	double start = now_s(), left;
+	double start = clock_now(), left;
 	uint64_t seen = 0;
 	size_t stored;
 	struct err later;       /* what cannot be followed now is looked for again */
 
-	while (!interrupted && (left = start + seconds - now_s()) > 0) {
+	while (!interrupted && (left = start + seconds - clock_now()) > 0) {
 		if (kill(pid, 0) && errno != EPERM) break;
 		int bad = attach_follow(pid, o, &seen, &stored, &later);
 		if (bad && later.kind == ERR_GONE) break;
@@ -85,7 +78,7 @@ double attaching_stay(pid_t pid, const struct attach_options *o, double seconds,
 		if (left > look_s) left = look_s;
 		nanosleep(&(struct timespec){ .tv_nsec = (long)(left * 1e9) }, NULL);
 	}
-	return now_s() - start;
+	return clock_now() - start;
 }
 
 /* Its children that have the agent, as they were forked meanwhile. */

@@ -99,18 +99,13 @@ struct closing {
 	struct target_region *region; size_t nregions;
 };
 
-static int same_file(const struct map *a, const struct map *b)
-{
-	return a->inode == b->inode && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor;
-}
-
 /* Code and data of a program or library: a file that is mapped to be executed here or nearby. */
 static int is_object(const struct target *t, const struct map *m)
 {
 	for (const struct map *p = m; p >= t->maps.map && m - p < 8; p--)
-		if (p->exec && same_file(p, m)) return 1;
+		if (p->exec && maps_same_file(p, m)) return 1;
 	for (const struct map *p = m; p < t->maps.map + t->maps.n && p - m < 8; p++)
-		if (p->exec && same_file(p, m)) return 1;
+		if (p->exec && maps_same_file(p, m)) return 1;
 	return 0;
 }
 

@@ -16,5 +16,7 @@ void image_open(struct image *i, const struct target *t, const struct map *m);
 void image_close(struct image *i);
 /* As much as there is of n bytes at an address in the mapping: the count. */
 size_t image_read(const struct image *i, uint64_t addr, void *buf, size_t n);
+/* Where the program headers put a segment of that type, when an object begins here; *bias: address - ELF virtual address. 0: there is none. */
+uint64_t image_segment(const struct image *i, uint32_t type, uint64_t *bias);
 
 #endif

@@ -2,17 +2,10 @@
 #include "inspect/allocator/recall.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "inspect/target/clock.h"
 
 static const double believed_s = 30, young_s = 10, sums_s = 5;
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 static uint64_t mix(uint64_t h, uint64_t v)
 {
@@ -34,7 +27,7 @@ size_t recall_probe(struct recall *r, const struct target *t, struct allocator_f
 {
 	if (!r || !t->pid) return allocator_probe_all(t, out, max);
 	uint64_t process = process_of(t);
-	double at = now();
+	double at = clock_now();
 	if (r->process != process) r->sums_until = 0;
 	if (at >= r->until || r->process != process) {
 		r->n = allocator_probe_all(t, r->found, RECALL_MAX);
@@ -48,7 +41,7 @@ size_t recall_probe(struct recall *r, const struct target *t, struct allocator_f
 
 int recall_smaps(struct recall *r, const struct target *t, struct smaps *s, struct err *e)
 {
-	double at = now();
+	double at = clock_now();
 
 	if (r && at < r->sums_until && r->process == process_of(t)) {
 		*s = r->sums;

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "inspect/allocator/account.h"
 #include "inspect/allocator/recall.h"
+#include "inspect/target/clock.h"
 #include "inspect/target/err.h"
 #include "inspect/target/freeze.h"
 #include "inspect/target/numa.h"
@@ -16,14 +16,6 @@
 #include "inspect/target/xalloc.h"
 
 enum { FOUND_MAX = RECALL_MAX, IN_USE_BYTES = 1 << 20 };
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 /* What the program has of it, as far as that is known. */
 static uint64_t weight(const struct heap_allocator *a)
@@ -81,9 +73,9 @@ static int attempt(struct target *t, const struct survey_options *o, struct heap
 		memcpy(a->evidence, found[i].evidence, sizeof a->evidence);
 		memcpy(a->owner, found[i].owner, sizeof a->owner);
 		a->state = found[i].state;
-		double begin = now();
+		double begin = clock_now();
 		status = found[i].kind->read(t, &found[i], o->flags, a, &account[i].sink, e);
-		a->read_s = now() - begin;
+		a->read_s = clock_now() - begin;
 		if (status || a->status == HEAP_TORN) recall_forget(o->recall);
 	}
 	if (!status) {
@@ -146,12 +138,12 @@ static void nodes(const struct target *t, struct heap *h)
 
 int survey_read(struct target *t, const struct survey_options *o, struct heap *out, struct err *e)
 {
-	double start = now();
+	double start = clock_now();
 	unsigned n = 0;
 
 	/* what is recalled may be of what was there before: then once more, without */
 	if (attempt(t, o, out, e) && (!o->recall || attempt(t, o, out, e))) return -1;
-	out->read_s = now() - start;
+	out->read_s = clock_now() - start;
 	if (o->freeze && read_frozen(t, o, out, e)) {
 		heap_free(out);
 		return -1;
@@ -172,6 +164,6 @@ int survey_read(struct target *t, const struct survey_options *o, struct heap *o
 	out->retries = n;
 	beside(t, o->recall, &out->ledger);
 	nodes(t, out);
-	out->read_s = now() - start;
+	out->read_s = clock_now() - start;
 	return 0;
 }

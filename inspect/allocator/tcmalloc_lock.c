@@ -10,27 +10,10 @@
 #include "inspect/allocator/window.h"
 #include "inspect/target/xalloc.h"
 
-enum { HEADERS_MAX = 64, DYNAMIC_MAX = 128, SYMBOLS_MAX = 1 << 16, NAMES_MAX = 8 << 20 };
+enum { DYNAMIC_MAX = 128, SYMBOLS_MAX = 1 << 16, NAMES_MAX = 8 << 20 };
 static const char name[] = "_ZN8tcmalloc6Static14pageheap_lock_E";
 
 struct table { uint64_t bias, dynamic, symbols, names, names_size; };
-
-static int read_headers(const struct image *i, struct table *t)
-{
-	Elf64_Ehdr h;
-	Elf64_Phdr p[HEADERS_MAX];
-	uint64_t first = UINT64_MAX, dynamic = 0;
-
-	if (image_read(i, i->map->start, &h, sizeof h) < sizeof h || memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_phentsize != sizeof *p || h.e_phnum > HEADERS_MAX) return -1;
-	if (h.e_phoff > i->map->end - i->map->start || image_read(i, i->map->start + h.e_phoff, p, h.e_phnum * sizeof *p) < h.e_phnum * sizeof *p) return -1;
-	for (unsigned k = 0; k < h.e_phnum; k++) {
-		if (p[k].p_type == PT_LOAD && first == UINT64_MAX) first = p[k].p_vaddr & ~UINT64_C(4095);
-		if (p[k].p_type == PT_DYNAMIC) dynamic = p[k].p_vaddr;
-	}
-	t->bias = i->map->start - first;
-	t->dynamic = t->bias + dynamic;
-	return dynamic && first != UINT64_MAX ? 0 : -1;
-}
 
 /* glibc writes addresses into it, musl leaves the file's. */
 static void read_dynamic(struct window *w, const struct map *m, struct table *t)
@@ -71,7 +54,7 @@ uint64_t tcmalloc_exported_lock(const struct target *t, struct window *w, const 
 	while (m < end && (m->offset || !m->inode || strcmp(m->path, r->path))) m++;
 	if (m == end) return 0;
 	image_open(&i, t, m);
-	if (!read_headers(&i, &table)) {
+	if ((table.dynamic = image_segment(&i, PT_DYNAMIC, &table.bias))) {
 		read_dynamic(w, m, &table);
 		at = search(&i, &table);
 	}

@@ -48,7 +48,7 @@ static int is_loaded(const struct loaded *o, const struct target *t, const struc
 		const Elf64_Phdr *p = &o->phdr[i];
 		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || !p->p_memsz) continue;
 		const struct map *m = maps_find(&t->maps, o->bias + p->p_vaddr);
-		if (!m || !m->exec || (m->inode && (m->inode != head->inode || m->dev_major != head->dev_major || m->dev_minor != head->dev_minor))) return 0;
+		if (!m || !m->exec || (m->inode && !maps_same_file(m, head))) return 0;
 		code = 1;
 	}
 	return code;

@@ -14,20 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inspect/target/clock.h"
 #include "inspect/target/err.h"
 #include "inspect/target/proc.h"
 #include "inspect/target/xalloc.h"
 
 enum { ROUNDS = 64, EVENT_STOP = 128, OTHER_WAITS = 50 };
 static const double late_s = 1;
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 /* A field of /proc/PID/task/TID/status (tid 0: of the process), a number or a letter; -1 when there is none. */
 static long status_field(pid_t pid, pid_t tid, const char *name)
@@ -63,7 +56,7 @@ pid_t seize_tracer(pid_t pid, char name[16])
 /* Asks often at first; later as often as lets the thread have the processor that it needs to come to its stop. */
 int seize_await(pid_t tid, double patience_s, int *status)
 {
-	double since = now();
+	double since = clock_now();
 
 	for (unsigned spin = 0;; spin++) {
 		pid_t r = waitpid(tid, status, __WALL | WNOHANG);
@@ -72,7 +65,7 @@ int seize_await(pid_t tid, double patience_s, int *status)
 			errno = ESRCH;
 			return -1;
 		}
-		double waited = now() - since;
+		double waited = clock_now() - since;
 		if (waited > patience_s) {
 			errno = ETIMEDOUT;
 			return -1;
@@ -124,7 +117,7 @@ static int ask_all(struct seize *s, size_t most)
 		else n++;
 	}
 	closedir(d);
-	if (!s->since) s->since = now();
+	if (!s->since) s->since = clock_now();
 	for (size_t i = first; i < s->n; i++) ptrace(PTRACE_INTERRUPT, s->thread[i].tid, NULL, NULL);
 	errno = sys;
 	return sys ? -1 : n;
@@ -136,7 +129,7 @@ static int await_standing(struct seized *t, double until)
 	int status;
 
 	while (!t->standing) {
-		double left = until - now();
+		double left = until - clock_now();
 		if (seize_await(t->tid, left > 0 ? left : 0, &status)) return -1;
 		if (status >> 16 == EVENT_STOP) t->standing = 1;
 		else ptrace(PTRACE_CONT, t->tid, NULL, (void *)(long)WSTOPSIG(status));
@@ -157,7 +150,7 @@ static int await_all(struct seize *s, double until)
 
 static int stop(struct seize *s, size_t most, double patience_s)
 {
-	double until = now() + patience_s;
+	double until = clock_now() + patience_s;
 	int n = 1;
 
 	/* running threads may make new ones until the last of them stands */
@@ -222,9 +215,9 @@ int seize_alive(const struct seize *s)
    interrupted (D: it waits for a disk, or in vfork) has nothing to mend. */
 static void release_late(const struct seize *s, struct seized *t, double until)
 {
-	while (await_standing(t, now() + late_s / 100)) {
+	while (await_standing(t, clock_now() + late_s / 100)) {
 		long state = errno == ESRCH ? 'X' : status_field(s->pid, t->tid, "State");
-		if (state == 'X' || state == 'D' || now() > until) return;
+		if (state == 'X' || state == 'D' || clock_now() > until) return;
 	}
 	ptrace(PTRACE_DETACH, t->tid, NULL, NULL);
 }
@@ -233,7 +226,7 @@ double seize_release(struct seize *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->thread[i].standing) ptrace(PTRACE_DETACH, s->thread[i].tid, NULL, NULL);
-	double end = now(), held = s->since ? end - s->since : 0;
+	double end = clock_now(), held = s->since ? end - s->since : 0;
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->thread[i].standing) release_late(s, &s->thread[i], end + late_s);
 	free(s->thread);

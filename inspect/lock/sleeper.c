@@ -55,7 +55,7 @@ static enum sleeper_copied copy_between(const struct target *t, const struct sle
 
 	if (runs_read(runs, &before)) return SLEEPER_UNKNOWN;
 	if (sleeper_look(s, &now) != 1 || memcmp(&now, at, sizeof now)) return SLEEPER_RAN;
-	out->sample = (struct unwind_sample){ .stack = out->stack, .unknown = UNWIND_ALL & ~(1u << UNWIND_SP | 1u << UNWIND_PC) };
+	out->sample = (struct unwind_sample){ .stack = out->stack, .unknown = UNWIND_REST };
 	out->sample.reg[UNWIND_SP] = at->sp;
 	out->sample.reg[UNWIND_PC] = at->pc;
 	out->sample.n = mem_read_some(t->mem, at->sp, out->stack, sizeof out->stack);

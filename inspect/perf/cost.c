@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "inspect/model/plain.h"
@@ -16,6 +15,7 @@
 #include "inspect/perf/sampler.h"
 #include "inspect/perf/unwind.h"
 #include "inspect/symbol/symbol.h"
+#include "inspect/target/clock.h"
 #include "inspect/target/err.h"
 #include "inspect/target/proc.h"
 #include "inspect/target/target.h"
@@ -32,14 +32,6 @@ enum { SMALL_MACHINE = 8 };
 /* Software events cost nothing where they do not happen; those of the processor are left out where it has none to give. */
 static const char default_events[] = "cpu-clock,page-faults,context-switches,cycles,instructions,cache-misses,dTLB-load-misses";
 static const char fallback_events[] = "cpu-clock";
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 /* ---- the program ---- */
 
@@ -67,7 +59,7 @@ static void name_program(struct cost *c, const struct proc *p)
 static int refresh(struct cost *c, struct cost_image *i, struct err *e)
 {
 	struct cost_image new = { .target = xcalloc(1, sizeof *new.target) };
-	double begin = now();
+	double begin = clock_now();
 	struct symbol_options so = { .pid = c->pid, .no_inlines = c->o.no_inlines != 0 };
 
 	i->stale = 0;
@@ -83,7 +75,7 @@ static int refresh(struct cost *c, struct cost_image *i, struct err *e)
 	new.code = code_open(new.target, new.symbols);
 	new.unwinder = unwind_open(new.target);
 	name_program(c, &new.target->proc);
-	new.again_s = begin + REFRESH_COST * (now() - begin);
+	new.again_s = begin + REFRESH_COST * (clock_now() - begin);
 	close_image(i);
 	*i = new;
 	return 0;
@@ -92,7 +84,7 @@ static int refresh(struct cost *c, struct cost_image *i, struct err *e)
 static struct cost_image *current(struct cost *c)
 {
 	struct cost_image *i = &c->image[c->nimages - 1];
-	double t = now();
+	double t = clock_now();
 	struct err e;
 
 	if ((!i->target || i->stale) && t >= i->again_s && refresh(c, i, &e)) {
@@ -313,7 +305,7 @@ void cost_close(struct cost *c)
 void cost_begin(struct cost *c)
 {
 	if (c->o.huge) c->huge = huge_open(c->pid);
-	c->begin_s = now();
+	c->begin_s = clock_now();
 	if (!c->o.on_exec) sampler_start(c->sampler);
 }
 
@@ -332,7 +324,7 @@ int cost_step(struct cost *c, double seconds)
 void cost_end(struct cost *c)
 {
 	sampler_stop(c->sampler);
-	c->period_s = now() - c->begin_s;
+	c->period_s = clock_now() - c->begin_s;
 	drain(c);
 	sampler_read(c->sampler);
 }
@@ -343,7 +335,7 @@ void cost_measure(struct cost *c, double seconds, const int *interrupt)
 
 	cost_begin(c);
 	until = c->begin_s + seconds;
-	while (!__atomic_load_n(interrupt, __ATOMIC_RELAXED) && (!(seconds > 0) || (left = until - now()) > 0))
+	while (!__atomic_load_n(interrupt, __ATOMIC_RELAXED) && (!(seconds > 0) || (left = until - clock_now()) > 0))
 		if (!cost_step(c, left < 0.05 ? left : 0.05)) break;
 	cost_end(c);
 }

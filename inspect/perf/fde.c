@@ -3,13 +3,12 @@
 
 #include <elf.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "inspect/allocator/image.h"
 #include "inspect/target/target.h"
 #include "inspect/target/xalloc.h"
 
-enum { PHDRS_MAX = 64, ENTRIES_MAX = 1 << 20 };
+enum { ENTRIES_MAX = 1 << 20 };
 
 /* What linkers write: the count as four bytes, pairs of distances from the header's own address. */
 struct hdr { uint8_t version, frame_encoding, count_encoding, table_encoding; int32_t frame; uint32_t count; };
@@ -20,8 +19,7 @@ struct entry { int32_t start, fde; };
 static const struct map *head_of(const struct target *t, const struct map *m)
 {
 	for (const struct map *h = m; h >= t->maps.map; h--) {
-		if (!h->inode || h->inode != m->inode || h->dev_major != m->dev_major || h->dev_minor != m->dev_minor) continue;
-		if (!h->offset) return h;
+		if (h->inode && !h->offset && maps_same_file(h, m)) return h;
 	}
 	return NULL;
 }
@@ -29,17 +27,13 @@ static const struct map *head_of(const struct target *t, const struct map *m)
 /* The address of its .eh_frame_hdr; 0: none. */
 static uint64_t find_hdr(const struct target *t, const struct map *head)
 {
-	Elf64_Ehdr e;
-	Elf64_Phdr p[PHDRS_MAX];
-	uint64_t first = UINT64_MAX, hdr = 0;
+	struct image i;
+	uint64_t bias;
 
-	if (target_peek(t, head->start, &e, sizeof e) != sizeof e || memcmp(e.e_ident, ELFMAG, SELFMAG) || e.e_phnum > PHDRS_MAX || e.e_phentsize != sizeof *p) return 0;
-	if (e.e_phoff > head->end - head->start || target_peek(t, head->start + e.e_phoff, p, e.e_phnum * sizeof *p) != e.e_phnum * sizeof *p) return 0;
-	for (unsigned i = 0; i < e.e_phnum; i++) {
-		if (p[i].p_type == PT_LOAD && first == UINT64_MAX) first = p[i].p_vaddr & ~UINT64_C(4095);
-		if (p[i].p_type == PT_GNU_EH_FRAME) hdr = p[i].p_vaddr;
-	}
-	return hdr && first != UINT64_MAX ? head->start - first + hdr : 0;
+	image_open(&i, t, head);
+	uint64_t addr = image_segment(&i, PT_GNU_EH_FRAME, &bias);
+	image_close(&i);
+	return addr;
 }
 
 void fde_starts(const struct target *t, const struct map *m, void (*fn)(void *arg, uint64_t start), void *arg)

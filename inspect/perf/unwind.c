@@ -189,7 +189,7 @@ static void take_saved(struct unwinder *u, uint64_t pc, uint64_t end)
 	size_t n;
 
 	for (int i = 0; frame && i < UNWIND_REGS; i++) {
-		if (i == UNWIND_SP || i == UNWIND_PC || dwarf_frame_register(frame, i, mem, &ops, &n)) continue;
+		if (!(UNWIND_REST >> i & 1) || dwarf_frame_register(frame, i, mem, &ops, &n)) continue;
 		if (n == 2 && ops[0].atom == DW_OP_call_frame_cfa && ops[1].atom == DW_OP_plus_uconst && read_word(u, end + ops[1].number, &u->reg[i]))
 			u->unknown &= ~(1u << i);
 	}
@@ -246,7 +246,7 @@ static int scan(struct unwinder *u)
 		for (unsigned j = 0; j < SCAN_JUMPS && jump[j]; j++) push(u, jump[j]);
 		push(u, ret);
 		u->scanned = u->n;
-		u->unknown = UNWIND_ALL & ~(1u << UNWIND_SP | 1u << UNWIND_PC);
+		u->unknown = UNWIND_REST;
 		from = slot + sizeof ret;
 		take_saved(u, pc, base + from);
 		pc = ret - 1;
@@ -277,8 +277,8 @@ struct unwound unwind_stack(struct unwinder *u, const struct unwind_sample *s, u
 		if (scan(u)) continue;
 		/* who called it cannot be proven: the registers of the innermost frame, which code without rules mostly left alone */
 		if (!wanting || u->unknown == s->unknown) break;
-		memcpy(u->reg, s->reg, UNWIND_SP * sizeof *u->reg);
-		memcpy(u->reg + UNWIND_SP + 1, s->reg + UNWIND_SP + 1, (UNWIND_PC - UNWIND_SP - 1) * sizeof *u->reg);
+		for (unsigned r = 0; r < UNWIND_REGS; r++)
+			if (UNWIND_REST >> r & 1) u->reg[r] = s->reg[r];
 		u->unknown = s->unknown;
 	}
 	struct unwound result = { u->n, u->scanned, u->whole, u->wants };

@@ -11,8 +11,10 @@ struct err;
 struct target;
 struct unwinder;
 
-/* x86-64. UNWIND_ARG: the first two arguments of a system call that the thread is in; UNWIND_RETURN: where it will return to. */
-enum { UNWIND_REGS = 17, UNWIND_SP = 7, UNWIND_PC = 16, UNWIND_ARG0 = 5, UNWIND_ARG1 = 4, UNWIND_RETURN = 2, UNWIND_STACK = 16 << 10, UNWIND_ALL = (1 << UNWIND_REGS) - 1 };
+/* x86-64. UNWIND_ARG: the first two arguments of a system call that the thread is in; UNWIND_RETURN: where it will return to.
+   UNWIND_REST: all but SP and PC, as bits. */
+enum { UNWIND_REGS = 17, UNWIND_SP = 7, UNWIND_PC = 16, UNWIND_ARG0 = 5, UNWIND_ARG1 = 4, UNWIND_RETURN = 2, UNWIND_STACK = 16 << 10 };
+enum { UNWIND_REST = ((1 << UNWIND_REGS) - 1) & ~(1 << UNWIND_SP | 1 << UNWIND_PC) };
 
 /* In the order of DWARF: rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip. A bit in `unknown`: a register that must not be used; never SP or PC. */
 struct unwind_sample { uint64_t reg[UNWIND_REGS]; unsigned unknown; const uint8_t *stack; size_t n; /* bytes from the stack pointer on */ };

@@ -25,9 +25,9 @@ void modules_add(struct modules *ms, const struct symbol_module *m, int live)
 	ms->module[ms->n++] = new;
 }
 
-static int same_file(const struct map *a, const struct map *b)
+static int same_name(const struct map *a, const struct map *b)
 {
-	return a->inode == b->inode && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor && !strcmp(a->path, b->path);
+	return maps_same_file(a, b) && !strcmp(a->path, b->path);
 }
 
 /* How many maps from `first` on belong to one loaded object: the same file at growing offsets. A single map of no file in between
@@ -37,7 +37,7 @@ static size_t extent(const struct map *first, size_t left)
 	size_t n = 1, last = 0;
 	if (!first->inode) return 1;
 	for (size_t i = 1; i < left && i - last <= 2; i++) {
-		if (!same_file(first, &first[i])) {
+		if (!same_name(first, &first[i])) {
 			if (first[i].inode || *first[i].path == '[') break;
 			continue;
 		}

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inspect/target/clock.h"
 #include "inspect/target/err.h"
 #include "inspect/target/xalloc.h"
 
@@ -26,14 +27,6 @@ struct word { int sys; int late; double seconds; };
 
 struct held { pid_t tid; int stopped, signal; };
 struct keeper { pid_t pid; struct held *held; size_t n; double since, deadline; };
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 static int is_held(const struct keeper *k, pid_t tid)
 {
@@ -58,7 +51,7 @@ static int seize(struct keeper *k)
 			if (errno != ESRCH) sys = errno;
 			continue;
 		}
-		if (!k->since) k->since = now();
+		if (!k->since) k->since = clock_now();
 		k->held = xreallocarray(k->held, k->n + 1, sizeof *k->held);
 		k->held[k->n++] = (struct held){ .tid = tid };
 		ptrace(PTRACE_INTERRUPT, tid, 0, 0);
@@ -86,7 +79,7 @@ static int await_stops(struct keeper *k)
 				/* a signal that was on its way is handed on when it runs again */
 				k->held[i].signal = status >> 16 == PTRACE_STOP_EVENT ? 0 : WSTOPSIG(status);
 			} else {
-				if (now() > k->deadline) return -1;
+				if (clock_now() > k->deadline) return -1;
 				nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
 			}
 		}
@@ -115,7 +108,7 @@ static void release(struct keeper *k)
 /* The keeper's life. It leaves all signals of the terminal to us: our end is its order to let go. */
 static void keep(pid_t pid, double most_s, int order, int answer)
 {
-	struct keeper k = { .pid = pid, .deadline = now() + most_s };
+	struct keeper k = { .pid = pid, .deadline = clock_now() + most_s };
 	struct pollfd p = { .fd = order, .events = POLLIN };
 	struct word w = { 0 };
 
@@ -123,11 +116,11 @@ static void keep(pid_t pid, double most_s, int order, int answer)
 	w.sys = stop_all(&k);
 	if (w.sys) release(&k);
 	if (write(answer, &w, sizeof w) == sizeof w && !w.sys) {
-		double left = k.deadline - now();
+		double left = k.deadline - clock_now();
 		w.late = poll(&p, 1, left > 0 ? (int)(left * 1e3) + 1 : 0) == 0;
 	}
 	release(&k);
-	w.seconds = k.since ? now() - k.since : 0;
+	w.seconds = k.since ? clock_now() - k.since : 0;
 	if (write(answer, &w, sizeof w) < 0) _exit(1);
 	_exit(0);
 }

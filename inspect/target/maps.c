@@ -44,6 +44,11 @@ static void unescape(char *s)
 	*to = 0;
 }
 
+int maps_same_file(const struct map *a, const struct map *b)
+{
+	return a->inode == b->inode && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor;
+}
+
 int maps_cut_deleted(char *path)
 {
 	static const char gone[] = " (deleted)";

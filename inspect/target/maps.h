@@ -27,6 +27,8 @@ int maps_now(struct maps *m, pid_t pid, enum maps_part part, const struct maps *
 /* The same from text in the kernel's format (tests, recordings). */
 int maps_parse(struct maps *m, const char *text, size_t n, struct err *e);
 void maps_free(struct maps *m);
+/* Are they of one file? Also where they are of none. */
+int maps_same_file(const struct map *a, const struct map *b);
 /* Cuts the kernel's " (deleted)" from a path; 0: it has none. */
 int maps_cut_deleted(char *path);
 /* The map that holds addr, or NULL. */

@@ -232,7 +232,7 @@ static size_t object_regions(const struct target *t, size_t i, struct target_reg
 	size_t first = *n, j;
 
 	for (j = i; j < t->maps.n; j++) {
-		int same = is_file(&m[j]) && m[j].inode == head->inode && m[j].dev_major == head->dev_major && m[j].dev_minor == head->dev_minor;
+		int same = is_file(&m[j]) && maps_same_file(&m[j], head);
 		if (same && j > i && !m[j].offset && !head->offset && end && m[j].start >= end) break;  /* the file mapped a second time */
 		if (!same && (!is_plain(&m[j]) || (end ? m[j].start >= end : m[j].start != last))) break;
 		last = m[j].end;

@@ -24,12 +24,13 @@
 enum { DEPTH = 64, FRAMES = 5 };
 
 static uint32_t word;
+static volatile int for_ever = 1;
 
 /* ---- what the child does ---- */
 
 static NOINLINE void fall_asleep(void)
 {
-	for (;;) syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	while (for_ever) syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }
 
 static NOINLINE void plain(int n)
@@ -39,7 +40,7 @@ static NOINLINE void plain(int n)
 	room[n] = 1;
 	if (n) plain(n - 1);
 	else fall_asleep();
-	room[n] = 2;
+	room[n] = room[0];
 }
 
 /* Its frame is told by rbp alone, and the C library's syscall() does not save that. */
@@ -50,8 +51,8 @@ static NOINLINE void by_rbp(int n)
 	room[n] = 1;
 	if (n) by_rbp(n - 1);
 	else
-		for (;;) syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-	room[n] = 2;
+		while (for_ever) syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	room[n] = room[0];
 }
 
 static NOINLINE void run_on(int n)
