@@ -180,9 +180,7 @@ static void sum_cost(struct lock_report *r)
 	r->cost = r->allocator_lost + r->waking.value + r->spinning.value;
 	r->cost_error = sqrt(r->allocator_error * r->allocator_error + r->waking.error * r->waking.error + r->spinning.error * r->spinning.error);
 	/* waking is scaled by how long the process's threads wait for a processor, as if all waited alike: what that is too much is an error */
-	if (!r->threads || r->cost <= r->threads) return;
-	r->cost_error = fmax(r->cost_error, r->cost - r->threads);
-	r->cost = r->threads;
+	if (r->threads) r->cost_error = fmax(r->cost_error, r->cost - r->threads);
 }
 
 void merge_done(const struct lock_watch *w, struct lock_report *r)

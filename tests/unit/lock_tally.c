@@ -106,8 +106,8 @@ static void merging(void)
 	near(row->stack[0].waits, 3750, "and of 500 waits a second");
 	ok(row->waiter[0].tid == 8 && row->waiter[0].share == 0.75, "who waits most");
 	near(all.allocator_lost, 3, "allocator");
-	near(all.cost, 4, "no more than all threads");
-	near(all.cost_error, 1, "what would be more is the error");
+	near(all.cost, 5, "the sum of its parts");
+	near(all.cost_error, 1, "what is more than all threads is its error");
 	near(all.all_lost, 4, "all locks; who waits for an event loses nothing");
 	lock_report_free(&word);
 	lock_report_free(&trace);
